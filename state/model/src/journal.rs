@@ -1,0 +1,199 @@
+//! What a run writes down before and after each thing it does.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Slot;
+use crate::ids::{Digest, Epoch, PlanId, RunId, Token};
+use crate::plan::{Operation, Step, StepId};
+use crate::record::{Output, Private, Record};
+
+/// One entry of a run's journal.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "k", rename_all = "snake_case")]
+pub enum Entry {
+    /// The run begins; the plan is in the store as `plan_object`.
+    Begin {
+        /// This run.
+        run: RunId,
+        /// The run that it goes on with.
+        resumes: Option<RunId>,
+        /// What it does.
+        operation: Operation,
+        /// The plan's id.
+        plan: PlanId,
+        /// The plan's object in the store.
+        plan_object: Digest,
+        /// The lock's epoch.
+        epoch: Epoch,
+        /// When, in milliseconds since 1970.
+        started_ms: u64,
+        /// What random values of the run are made from, so that a resume repeats them.
+        seed: String,
+        /// Who.
+        who: String,
+    },
+    /// What the plan's refresh found, taken in at the beginning.
+    Refreshed {
+        /// Records as they really are.
+        records: Vec<Record>,
+        /// Objects that are gone.
+        gone: Vec<Slot>,
+    },
+    /// A deferred step was planned; this is durable before it runs.
+    Settled {
+        /// The step.
+        step: StepId,
+        /// What it is now; `None`: nothing to do.
+        plan: Option<Box<Step>>,
+        /// The tool's own plan.
+        artefact: Option<Private>,
+        /// The supplement's id, chained to the plan's.
+        supplement: PlanId,
+    },
+    /// A step is about to begin.
+    Intent {
+        /// The step.
+        step: StepId,
+        /// What names it to the tool.
+        token: Token,
+        /// The first try is 1.
+        attempt: u32,
+        /// The machine it runs on.
+        host: String,
+    },
+    /// A checkpoint inside a step of many calls.
+    Noted {
+        /// The step.
+        step: StepId,
+        /// The provider's own.
+        private: Private,
+    },
+    /// A step ended.
+    Outcome {
+        /// The step.
+        step: StepId,
+        /// How.
+        result: Outcome,
+    },
+    /// The stack's outputs after the run.
+    Outputs {
+        /// By name.
+        outputs: BTreeMap<String, Output>,
+    },
+    /// A later writer took over; nothing that follows counts.
+    Fence {
+        /// The later writer's epoch.
+        by: Epoch,
+    },
+    /// The run ended.
+    End {
+        /// How.
+        status: RunStatus,
+        /// The version that it committed.
+        version: Option<u64>,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "r", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Done {
+        /// The record from now on; `None` after a delete.
+        record: Option<Box<Record>>,
+    },
+    /// It failed.
+    Failed {
+        /// What kind of failure.
+        class: ErrorClass,
+        /// The message, redacted.
+        message: String,
+        /// The record from now on, where the failure changed something: tainted, unhealthy, or in doubt. `None`: as before,
+        /// or nothing (`left_nothing`).
+        record: Option<Box<Record>>,
+        /// The object is gone in spite of the failure.
+        #[serde(default)]
+        left_nothing: bool,
+    },
+}
+
+/// The kinds of failure (public: in events and documents).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// Credentials are missing, expired or wrong.
+    Auth,
+    /// Who asks may not do this.
+    Permission,
+    /// What was asked for is wrong.
+    InvalidConfig,
+    /// Something of that name exists and is not ours.
+    NameTaken,
+    /// Something needed does not exist.
+    NotFound,
+    /// Something else changes it right now, or it is not as expected.
+    Conflict,
+    /// Too many requests.
+    RateLimited,
+    /// The other side is down.
+    Unavailable,
+    /// It took too long.
+    Timeout,
+    /// What was to be built does not build.
+    BuildFailed,
+    /// What was to be sent did not arrive.
+    UploadFailed,
+    /// A program is not there, or not of the version wanted.
+    ToolMissing,
+    /// It was interrupted.
+    Cancelled,
+    /// A mistake in Windlass.
+    Bug,
+    /// None of these.
+    Unknown,
+}
+
+impl ErrorClass {
+    /// Whether trying again by itself can help.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, ErrorClass::RateLimited | ErrorClass::Unavailable | ErrorClass::UploadFailed)
+    }
+
+    /// The word, as in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorClass::Auth => "auth",
+            ErrorClass::Permission => "permission",
+            ErrorClass::InvalidConfig => "invalid_config",
+            ErrorClass::NameTaken => "name_taken",
+            ErrorClass::NotFound => "not_found",
+            ErrorClass::Conflict => "conflict",
+            ErrorClass::RateLimited => "rate_limited",
+            ErrorClass::Unavailable => "unavailable",
+            ErrorClass::Timeout => "timeout",
+            ErrorClass::BuildFailed => "build_failed",
+            ErrorClass::UploadFailed => "upload_failed",
+            ErrorClass::ToolMissing => "tool_missing",
+            ErrorClass::Cancelled => "cancelled",
+            ErrorClass::Bug => "bug",
+            ErrorClass::Unknown => "unknown",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Everything was done.
+    Applied,
+    /// A step failed.
+    Failed,
+    /// It was interrupted, by a person or the deadline.
+    Interrupted,
+    /// It waits for an approval.
+    NeedsApproval,
+}

@@ -1,0 +1,3 @@
+//! What CI and a person run.
+
+fn main() {}
