@@ -52,6 +52,22 @@ pub enum Entry {
         /// The supplement's id, chained to the plan's.
         supplement: PlanId,
     },
+    /// A step turned out to do more than was announced; the run stops until that is approved (rule P5).
+    Asked {
+        /// The step.
+        step: StepId,
+        /// What is to be approved.
+        supplement: PlanId,
+        /// What it would do that was not announced.
+        lines: Vec<String>,
+    },
+    /// What was found out about the steps in doubt of a run that died, by the run that took over.
+    Recovered {
+        /// The run that died.
+        run: RunId,
+        /// An outcome for each step in doubt.
+        outcomes: Vec<(StepId, Outcome)>,
+    },
     /// A step is about to begin.
     Intent {
         /// The step.

@@ -101,6 +101,8 @@ pub enum Need {
     Step(StepId),
     /// All creates and updates of the block (an address without key): one entry in place of one an instance.
     Block(Address),
+    /// All deletes of the block.
+    Deletes(Address),
 }
 
 /// Why a step is in the plan.

@@ -34,6 +34,17 @@ pub trait Files: Send + Sync {
     /// Where the directory is absent or cannot be read, or a symbolic link in it leaves the tree.
     fn list(&self, dir: &SourcePath) -> Result<Vec<String>, FileError>;
 
+    /// The paths of what stands directly in a directory, sorted: its files, and possibly what is no file (a directory, a
+    /// dangling link), of which `read` says what is wrong. Unlike `list` it does not look any deeper.
+    ///
+    /// # Errors
+    /// Where the directory is absent or cannot be read.
+    fn entries(&self, dir: &SourcePath) -> Result<Vec<String>, FileError> {
+        let below = if dir.is_empty() { 0 } else { dir.len() + 1 };
+        let direct = |path: &String| path.get(below..).is_some_and(|name| !name.contains('/'));
+        Ok(self.list(dir)?.into_iter().filter(direct).collect())
+    }
+
     /// Writes files below `to` at their relative paths, with their modes. Returns the digest of paths, modes and contents.
     ///
     /// # Errors

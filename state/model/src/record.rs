@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::address::{Address, Slot};
 use crate::ids::Digest;
 use crate::journal::{Entry, Outcome};
+use crate::plan::StepId;
 use crate::stored::Stored;
 
 /// What only the provider understands: of an artefact, a checkpoint, or a record.
@@ -132,26 +133,33 @@ impl State {
                     self.records.remove(slot);
                 }
             }
-            Entry::Outcome { step, result } => match result {
-                Outcome::Done { record: Some(record) } | Outcome::Failed { record: Some(record), .. } => {
-                    self.records.insert(record.slot.clone(), Arc::new((**record).clone()));
-                }
-                Outcome::Done { record: None } => {
-                    self.records.remove(&step.slot);
-                }
-                Outcome::Failed { record: None, left_nothing, .. } => {
-                    if *left_nothing {
-                        self.records.remove(&step.slot);
-                    }
-                }
-            },
+            Entry::Outcome { step, result } => self.settle(step, result),
+            Entry::Recovered { outcomes, .. } => {
+                outcomes.iter().for_each(|(step, result)| self.settle(step, result))
+            }
             Entry::Outputs { outputs } => self.outputs = outputs.clone(),
             Entry::Begin { .. }
             | Entry::Settled { .. }
+            | Entry::Asked { .. }
             | Entry::Intent { .. }
             | Entry::Noted { .. }
             | Entry::Fence { .. }
             | Entry::End { .. } => {}
+        }
+    }
+
+    fn settle(&mut self, step: &StepId, result: &Outcome) {
+        match result {
+            Outcome::Done { record: Some(record) } | Outcome::Failed { record: Some(record), .. } => {
+                if record.slot != step.slot {
+                    self.records.remove(&step.slot);
+                }
+                self.records.insert(record.slot.clone(), Arc::new((**record).clone()));
+            }
+            Outcome::Done { record: None } | Outcome::Failed { record: None, left_nothing: true, .. } => {
+                self.records.remove(&step.slot);
+            }
+            Outcome::Failed { record: None, left_nothing: false, .. } => {}
         }
     }
 }

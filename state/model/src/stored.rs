@@ -1,8 +1,9 @@
 //! The two ways a value leaves the process: [`Stored`] for files, [`Shown`] for people and events.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
@@ -216,10 +217,107 @@ fn number_json(number: &Number) -> Json {
 }
 
 impl<'de> Deserialize<'de> for Stored {
+    /// Straight from the text: what is plain JSON (most of a state) makes no tree in between.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Json::deserialize(deserializer)?;
-        read(json).map(Stored).map_err(D::Error::custom)
+        deserializer.deserialize_any(StoredVisitor).map(Stored)
     }
+}
+
+struct StoredVisitor;
+
+impl<'de> Visitor<'de> for StoredVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a stored value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::NULL)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::NULL)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(from_json(Json::from(value)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(from_json(Json::from(value)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::string(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(64));
+        while let Some(Stored(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::tuple(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(Name(key)) = map.next_key()? {
+            if &*key == "$" {
+                // Whoever writes a tag writes it first.
+                return match entries.is_empty() {
+                    true => visit_tagged(map),
+                    false => Err(A::Error::custom("the key `$` is not the first of its object")),
+                };
+            }
+            let Stored(value) = map.next_value()?;
+            entries.push((key, value));
+        }
+        Ok(Value::object(entries))
+    }
+}
+
+/// A key, copied once.
+struct Name(Arc<str>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl Visitor<'_> for NameVisitor {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name, E> {
+                Ok(Name(Arc::from(text)))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+/// What follows the key `$`.
+fn visit_tagged<'de, A: MapAccess<'de>>(mut map: A) -> Result<Value, A::Error> {
+    let mut rest = serde_json::Map::new();
+    rest.insert("$".to_owned(), map.next_value()?);
+    while let Some((key, value)) = map.next_entry::<String, Json>()? {
+        rest.insert(key, value);
+    }
+    read_tagged(rest).map_err(A::Error::custom)
 }
 
 /// Reads the stored form.
@@ -307,4 +405,43 @@ pub fn to_json(value: &Value) -> Option<Json> {
         }
         Kind::Unknown(_) => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let number = |text: &str| Value::from(text.parse::<Number>().unwrap());
+        let list = Value::list(Type::String, vec![Value::string("a"), Value::string("b").sensitive()]);
+        let object = Value::object([
+            ("", Value::NULL),
+            ("#", Value::from(true)),
+            ("big", number("123456789012345678901234567890.5")),
+            ("empty", Value::tuple(vec![])),
+            ("least", Value::from(i64::MIN)),
+            ("list", list),
+            (
+                "map",
+                Value::map(Type::Number, vec![("$".into(), Value::from(1)), ("x".into(), Value::from(2))]),
+            ),
+            ("quoted \" \n key", Value::string("quoted \" \n text")),
+            ("set", Value::set(Type::Number, vec![Value::from(2), Value::from(1)])),
+            ("tagged", Value::object([("$", Value::string("marked")), ("!", Value::NULL)])),
+            ("unknown", Value::unknown_from(Type::String, "a.b.c")),
+        ]);
+        let stored = Stored(Value::tuple(vec![object.clone(), object.sensitive()]));
+        let text = serde_json::to_string_pretty(&stored).unwrap();
+        assert_eq!(serde_json::from_str::<Stored>(&text).unwrap(), stored, "{text}");
+        let tree: Json = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::from_value::<Stored>(tree).unwrap(), stored, "from a tree");
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_refused() {
+        for text in [r#"{"a":1,"$":"marked"}"#, r#"{"$":"what"}"#, r#"{"$":"marked"}"#, r#"{"$":1}"#, "[1"] {
+            assert!(serde_json::from_str::<Stored>(text).is_err(), "{text}");
+        }
+    }
 }
