@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use windlass_model::Token;
 
 use crate::error::ProviderError;
 use crate::session::Call;
@@ -75,9 +76,19 @@ pub trait Runner: Send + Sync {
     /// Runs a command to its end. Lines go to `call.engine.say` as they come, redacted.
     ///
     /// # Errors
-    /// `tool_missing`, or that it could not be run. A command that ran and failed is an `Exit`, not an error.
+    /// `tool_missing`, or that it could not be run. A command that ran and failed is an `Exit`, not an error. Whether a
+    /// supervised command has begun in spite of an error (its supervisor was killed), `attach` tells.
     async fn run(&self, call: &Call, command: &Command) -> Result<Exit, ProviderError>;
 
     /// The end of a supervised command of this step that an engine which died may have started: waits for it while it lives.
     async fn attach(&self, call: &Call, label: &str) -> Result<Attached, ProviderError>;
+
+    /// A step's outcome is durable: what its commands put out is not needed any more and is removed (rule E4).
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    fn settled(&self, token: &Token) -> Result<(), ProviderError> {
+        let _ = token;
+        Ok(())
+    }
 }

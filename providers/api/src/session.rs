@@ -46,9 +46,34 @@ pub trait Session: Send + Sync {
         String::new()
     }
 
+    /// As [`tool`](Session::tool), for a resource that may name a tool of its own.
+    async fn tool_for(&self, kind: &str, desired: &Value) -> Result<String, ProviderError> {
+        let _ = (kind, desired);
+        self.tool().await
+    }
+
+    /// As [`tool_identity`](Session::tool_identity), for a resource that may name a tool of its own.
+    fn tool_identity_for(&self, kind: &str, desired: &Value) -> String {
+        let _ = (kind, desired);
+        self.tool_identity()
+    }
+
+    /// Whether the real thing is asked at every plan, as others change it too: a root with its own backend (rule P3).
+    fn always_ask(&self, record: &Record) -> bool {
+        let _ = record;
+        false
+    }
+
     /// The account it acts in, `None` where there is no such thing.
     async fn account(&self) -> Result<Option<String>, ProviderError> {
         Ok(None)
+    }
+
+    /// Whether asking can tell if the thing of this record exists. Where it cannot, a step in doubt stays in doubt until
+    /// the user says how it is.
+    fn can_tell(&self, record: &Record) -> bool {
+        let _ = record;
+        true
     }
 
     /// The source files that a resource is made of, for snapshot and fingerprint: snapshot-relative paths, sorted.
@@ -89,6 +114,9 @@ pub struct Ask<'a> {
     pub desired: Option<&'a Value>,
     /// Whether to look at the real thing (else only at the record).
     pub refresh: bool,
+    /// It will be deleted and made anew whatever the answer is (`--replace`, tainted): answer what it will be as for a
+    /// create, without minding that the old one is still there.
+    pub replace: bool,
 }
 
 /// A step to do.
