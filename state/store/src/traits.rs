@@ -303,13 +303,20 @@ pub trait Held: Send {
     /// The run that a dead holder left, already fenced.
     fn unfinished(&self) -> Option<&Unfinished>;
 
+    /// Runs before that one that are not settled either (a recovery died before its first commit), already fenced, oldest
+    /// first: they are folded before [`unfinished`](Held::unfinished).
+    fn earlier(&self) -> &[Unfinished] {
+        &[]
+    }
+
     /// Where this run's supervised steps keep their files: exists, 0700.
     fn steps(&self) -> PathBuf;
 
     /// Writes entries to the journal: durable when it returns. The first call makes the journal.
     async fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError>;
 
-    /// Keeps content as an object: durable when it returns.
+    /// Keeps content as an object: durable when it returns. Content that refers to other objects writes their digests as
+    /// 64 hex digits (with or without `sha256:`), or they are swept one day.
     async fn keep(&mut self, content: &[u8]) -> Result<Digest, StoreError>;
 
     /// Shows that the holder lives (stores with a lease). How long until the next beat; `None`: never.
