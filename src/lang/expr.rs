@@ -201,4 +201,6 @@ pub struct Use<'a> {
     pub index: Option<&'a Expr>,
     /// The first attribute name behind it (and behind the index), with its place.
     pub attribute: Option<(&'a str, At)>,
+    /// A splat stands before the attribute: it is of each instance.
+    pub splat: bool,
 }
