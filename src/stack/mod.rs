@@ -1,11 +1,33 @@
 //! Stack files: found, cut, parsed, decoded into a [`Stack`] and checked.
 
+mod body;
+mod check;
+mod decode;
+mod inputs;
+mod parse;
+mod scan;
+mod settings;
+mod snapshot;
+mod sources;
+mod suggest;
+mod time;
+mod tree;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use windlass_model::{Span, Type, Value};
 
 use crate::lang::{At, Defaults, Expr, Reference};
+
+pub use body::{decode_body, place};
+pub use inputs::{Given, GivenArg, Resolved, resolve};
+pub use parse::{Loaded, load};
+pub use settings::ProviderSettings;
+pub use snapshot::{Manifest, Snapshot};
+pub use sources::{Checkout, SNAPSHOT_LIMIT, SourceFile};
+pub use time::{duration_ms, duration_seconds};
+pub use tree::ManifestEntry;
 
 /// A stack as its files say it, before any variable has a value.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +59,8 @@ pub struct Variable {
     pub span: Span,
     /// Its type constraint.
     pub ty: Type,
+    /// Whether it has one: if not, a value given as text is that text, as in Terraform.
+    pub typed: bool,
     /// Defaults of optional object attributes are applied by this (`None`: there are none).
     pub defaults: Option<Arc<Defaults>>,
     /// Its default, already converted.
