@@ -8,5 +8,8 @@
 //! `ops` has one file for each operation that a command (and later a server) may call. The library never prints, never
 //! reads the environment, never exits.
 
+pub mod event;
+pub mod graph;
 pub mod lang;
+pub mod plan;
 pub mod stack;
