@@ -8,6 +8,7 @@
 //! `ops` has one file for each operation that a command (and later a server) may call. The library never prints, never
 //! reads the environment, never exits.
 
+pub mod apply;
 pub mod event;
 pub mod graph;
 pub mod lang;
