@@ -12,5 +12,6 @@ pub mod apply;
 pub mod event;
 pub mod graph;
 pub mod lang;
+pub mod ops;
 pub mod plan;
 pub mod stack;
