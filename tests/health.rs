@@ -93,3 +93,21 @@ fn a_command() {
     sandbox.windlass(["apply", "--auto-approve"]).run().success();
     assert_eq!(sandbox.read("tries"), "x\nx\n");
 }
+
+#[test]
+fn a_gate_that_a_crash_left_unasked_is_asked_by_resume() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "main.stack.hcl",
+        "stack \"health\" {}\nresource \"local_command\" \"c\" {\n  create = [\"sh\", \"-c\", \"touch begun; sleep 1; touch made\"]\n  \
+         health {\n    command = [\"test\", \"-e\", \"healthy\"]\n    attempts = 1\n  }\n}\n",
+    );
+    let mut running = sandbox.windlass(["apply", "--auto-approve"]).start();
+    support::wait::wait_for_file(&sandbox.path("begun"));
+    running.kill_9();
+    let resumed = sandbox.windlass(["resume"]).run().exits(1);
+    assert!(resumed.stderr.contains("not healthy"), "{resumed}");
+    assert!(sandbox.exists("made"));
+    let listed = sandbox.windlass(["state", "list", "--json"]).run().success().json();
+    assert_eq!(listed[0]["status"].as_str(), Some("tainted"));
+}

@@ -204,7 +204,10 @@ impl Dispatcher<'_> {
             Some(first) => self.intend(node, first, acts),
             None => {
                 let record = decision.refreshed.map(Arc::new).or(settling.prior);
-                self.nothing_to_do(node, record);
+                match record {
+                    Some(record) if self.step(node).policy.health => self.gate_only(node, &record),
+                    record => self.nothing_to_do(node, record),
+                }
             }
         }
     }

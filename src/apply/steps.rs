@@ -232,6 +232,23 @@ impl Dispatcher<'_> {
         self.write_intent(node);
     }
 
+    /// The thing is there already, but nobody asked its gate: the run that made it died.
+    pub(super) fn gate_only(&mut self, node: u32, record: &Arc<Record>) {
+        let step = self.step(node).clone();
+        let act = self.act(&step, Some(record.clone()));
+        let started = Instant::now();
+        let active = Active {
+            act: act.clone(),
+            more: VecDeque::new(),
+            attempt: 1,
+            noted: Vec::new(),
+            waits: false,
+            started,
+        };
+        self.active.insert(node, active);
+        self.gate(node, &act, (**record).clone());
+    }
+
     /// Starts the health gate.
     pub(super) fn gate(&mut self, node: u32, act: &Act, record: Record) {
         let gate = self.gate_of(act, &record);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use windlass_model::{
-    Diagnostic, Digest, Entry, Operation, Outcome, Private, RunId, RunStatus, Slot, StepId,
+    Diagnostic, Digest, Entry, Operation, Outcome, Private, RunId, RunStatus, Slot, Step, StepId,
 };
 use windlass_store::{EnvRef, LocalStore, RunInfo, Store};
 
@@ -37,6 +37,8 @@ pub struct ResumeOptions {
 struct Story {
     done: BTreeSet<StepId>,
     begun: BTreeSet<Slot>,
+    /// Found to be done after a crash: nobody asked their health gates.
+    ungated: BTreeSet<StepId>,
     noted: BTreeMap<StepId, Vec<Private>>,
     spent: BTreeMap<StepId, u32>,
 }
@@ -94,7 +96,9 @@ async fn rest(
     let bytes = store.blob(env, &object).await?;
     let file = PlanFile::from_bytes(&bytes, Some(&store.id().plan_key))
         .map_err(|problem| Failure::failed(format!("the plan of run {}: {problem}", first.run)))?;
-    let finished: Vec<bool> = file.plan.steps.iter().map(|step| story.done.contains(&step.id)).collect();
+    let asked = |step: &Step| !step.policy.health || !story.ungated.contains(&step.id);
+    let finished = file.plan.steps.iter().map(|step| story.done.contains(&step.id) && asked(step));
+    let finished: Vec<bool> = finished.collect();
     // A run that died after its last step has its outputs and its end still before it.
     let latest = runs.iter().find(|run| members.contains(&run.run));
     let ended = latest.and_then(|run| status(&run.entries)) == Some(RunStatus::Applied);
@@ -168,9 +172,15 @@ fn story(runs: &[RunInfo], members: &BTreeSet<RunId>) -> Story {
         for entry in &run.entries {
             match entry {
                 Entry::Recovered { run: dead, outcomes } if members.contains(dead) => {
-                    outcomes.iter().for_each(|(step, outcome)| story.outcome(step, outcome));
+                    for (step, outcome) in outcomes {
+                        story.outcome(step, outcome);
+                        story.ungated.insert(step.clone());
+                    }
                 }
-                Entry::Outcome { step, result } if own => story.outcome(step, result),
+                Entry::Outcome { step, result } if own => {
+                    story.outcome(step, result);
+                    story.ungated.remove(step);
+                }
                 Entry::Intent { step, .. } if own => {
                     story.begun.insert(step.slot.clone());
                 }
