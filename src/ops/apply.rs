@@ -13,6 +13,7 @@ use super::execute::{Execution, execute};
 use super::failure::{Failure, FailureKind};
 use super::hold::Hold;
 use super::plan::{Base, PlanOptions, Planned, Subject, plan_against};
+use super::run::new_run;
 use super::select::{load, select};
 use super::snapshot::{StoreBlobs, files};
 use super::waiting;
@@ -133,7 +134,7 @@ async fn planned(
 ) -> Result<Planned, Failure> {
     let head = subject.store.head(&subject.selected.env).await?;
     let steps = StepDirs { own: Some(hold.recorder.held.steps()), earlier: hold.recovered.steps.clone() };
-    let base = Base { head, state: &hold.recorder.state, steps };
+    let base = Base { head, state: &hold.recorder.state, run: hold.run.clone(), steps };
     plan_against(ctx, &options.plan, subject, base).await
 }
 
@@ -270,7 +271,7 @@ async fn same_tools(
     file: &PlanFile,
     files: Arc<dyn windlass_model::Files>,
 ) -> Result<(), Failure> {
-    let workshop = Workshop::new(ctx, env, &store.id().id, StepDirs::default());
+    let workshop = Workshop::new(ctx, env, &store.id().id, &new_run(ctx), StepDirs::default());
     let (stack, graph, _) = match load(ctx, &*files) {
         Ok(loaded) => loaded,
         Err(failure) if file.plan.header.operation == Operation::Destroy => {

@@ -19,6 +19,8 @@ pub struct Context {
     pub dir: PathBuf,
     /// Clock and chance.
     pub host: Arc<dyn Host>,
+    /// What was found out in this process already.
+    pub known: Arc<windlass_provider::Known>,
     /// Providers.
     pub providers: Providers,
     /// The user's environment.

@@ -5,6 +5,7 @@ use windlass_model::Value;
 use windlass_store::EnvRef;
 
 use super::context::Context;
+use super::run::new_run;
 use super::workshop::{StepDirs, Workshop};
 
 /// A tool that a provider runs.
@@ -23,7 +24,7 @@ pub struct Checked {
 /// Asks every provider for its tool.
 pub async fn doctor(ctx: &Context) -> Vec<Checked> {
     let nowhere = EnvRef { stack: "doctor".to_owned(), environment: "default".to_owned() };
-    let workshop = Workshop::new(ctx, &nowhere, "none", StepDirs::default());
+    let workshop = Workshop::new(ctx, &nowhere, "none", &new_run(ctx), StepDirs::default());
     let names: Vec<&'static str> = ctx.providers.catalog.providers.keys().copied().collect();
     let mut found = Vec::new();
     for name in names {

@@ -165,7 +165,7 @@ async fn prepare(ctx: &Context, execution: &Execution, recorder: &Recorder) -> R
         None => files.clone(),
     };
     let steps = StepDirs { own: Some(recorder.held.steps()), earlier: execution.earlier.clone() };
-    let workshop = Workshop::new(ctx, &execution.env, &execution.store.id().id, steps);
+    let workshop = Workshop::new(ctx, &execution.env, &execution.store.id().id, &execution.run, steps);
     let (stack, graph) = match file.plan.header.operation {
         Operation::Destroy | Operation::Refresh => lenient(ctx, &*files)?,
         _ => load(ctx, &*files).map(|(stack, graph, _)| (stack, graph))?,

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use windlass_model::{
-    Address, Diagnostic, Files, Header, Inputs, Operation, Plan, Replace, Seal, State, Stored, canon,
+    Address, Diagnostic, Files, Header, Inputs, Operation, Plan, Replace, RunId, Seal, State, Stored, canon,
 };
 use windlass_store::{EnvRef, Head, LocalStore, Seen, SeenEntry, Store, VersionMeta};
 
 use super::context::Context;
 use super::failure::Failure;
+use super::run::new_run;
 use super::select::{Selected, Selection, checkout, load, select};
 use super::snapshot::{PastSources, StoreBlobs, files, taken};
 use super::waiting::superseded;
@@ -78,6 +79,8 @@ pub struct Base<'a> {
     pub head: Head,
     /// The state.
     pub state: &'a State,
+    /// The plan's own id, or the run's that it is made in.
+    pub run: RunId,
     /// Where supervised steps keep their files.
     pub steps: StepDirs,
 }
@@ -90,7 +93,7 @@ pub async fn plan(ctx: &Context, options: &PlanOptions) -> Result<Planned, Failu
     let subject = Subject::find(ctx, options).await?;
     let head = subject.store.head(&subject.selected.env).await?;
     let state = subject.store.state(&subject.selected.env, None).await?;
-    let base = Base { head, state: &state, steps: StepDirs::default() };
+    let base = Base { head, state: &state, run: new_run(ctx), steps: StepDirs::default() };
     let mut planned = plan_against(ctx, options, subject, base).await?;
     let superseded = superseded(&planned.store, &planned.env, &planned.file.plan).await;
     planned.file.plan.diagnostics.extend(superseded);
@@ -322,7 +325,7 @@ pub async fn plan_against(
     let Subject { store, selected, files, sources, tools_then } = subject;
     known_targets(ctx, &selected.stack, base.state, options)?;
     let env = selected.env.clone();
-    let workshop = Workshop::new(ctx, &env, &store.id().id, base.steps.clone());
+    let workshop = Workshop::new(ctx, &env, &store.id().id, &base.run, base.steps.clone());
     selected.variables.values().for_each(|value| learn_secrets(&workshop.redact, value));
     base.state.records.values().for_each(|record| learn_secrets(&workshop.redact, &record.value.0));
     let source = Arc::new(StoreBlobs { store: store.clone(), env: env.clone() });

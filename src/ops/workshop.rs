@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use windlass_model::Files;
+use windlass_model::{Files, RunId};
 use windlass_provider::{Owner, Redactor, RunnerConfig, Stop, ToolRunner, Toolbox};
 use windlass_store::EnvRef;
 
@@ -19,6 +19,7 @@ pub struct Workshop {
     pub redact: Arc<Redactor>,
     /// Asks running steps to stop.
     pub stop: Stop,
+    run: RunId,
     owner: Arc<Owner>,
     work: PathBuf,
     ctx: Context,
@@ -34,8 +35,8 @@ pub struct StepDirs {
 }
 
 impl Workshop {
-    /// The tools for an environment.
-    pub fn new(ctx: &Context, env: &EnvRef, store_id: &str, steps: StepDirs) -> Workshop {
+    /// The tools for an environment, for one plan or run.
+    pub fn new(ctx: &Context, env: &EnvRef, store_id: &str, run: &RunId, steps: StepDirs) -> Workshop {
         let redact = Arc::new(Redactor::default());
         let log = steps.own.as_ref().and_then(|steps| steps.parent()).map(|run| run.join("log"));
         let runner = ToolRunner::new(RunnerConfig {
@@ -50,6 +51,7 @@ impl Workshop {
             env: ctx.env.clone(),
             cache: ctx.dir.join(".windlass").join("cache"),
             redact: redact.clone(),
+            known: ctx.known.clone(),
         });
         let owner = Arc::new(Owner {
             store: store_id.to_owned(),
@@ -57,7 +59,7 @@ impl Workshop {
             environment: env.environment.clone(),
         });
         let work = ctx.work_dir(&env.environment);
-        Workshop { tools, redact, stop: Stop::default(), owner, work, ctx: ctx.clone() }
+        Workshop { tools, redact, stop: Stop::default(), run: run.clone(), owner, work, ctx: ctx.clone() }
     }
 
     /// Providers, none opened yet.
@@ -68,6 +70,7 @@ impl Workshop {
     /// What calls have in common.
     pub fn calls(&self, files: Arc<dyn Files>) -> Calls {
         Calls {
+            run: self.run.clone(),
             owner: self.owner.clone(),
             files,
             work: self.work.clone(),

@@ -62,7 +62,7 @@ async fn put(job: &Job) -> Result<Answer, ProviderError> {
     let wanted =
         job.desired.as_ref().or(job.prior.as_ref().map(|prior| &prior.inputs.0)).unwrap_or(&Value::NULL);
     let tool = if acts { job.session.tool_for(kind, wanted).await? } else { String::new() };
-    let account = if acts { job.session.account().await? } else { None };
+    let account = if acts { job.session.account_for(kind, wanted).await? } else { None };
     Ok(Answer { proposed, tool, account })
 }
 

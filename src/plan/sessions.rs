@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use windlass_model::{Address, Catalog, Digest, Files, Token, Value, canon};
+use windlass_model::{Address, Catalog, Digest, Files, RunId, Token, Value, canon};
 use windlass_provider::{Call, Engine, Owner, Provider, ProviderError, Session, Stop, Toolbox};
 
 use crate::stack::Retry;
@@ -129,6 +129,8 @@ impl Sessions {
 /// What calls of one run have in common.
 #[derive(Clone)]
 pub struct Calls {
+    /// The plan or run.
+    pub run: RunId,
     /// Whose things are made (rule T8).
     pub owner: Arc<Owner>,
     /// Sources.
@@ -154,6 +156,7 @@ impl Calls {
         Call {
             address: address.clone(),
             owner: self.owner.clone(),
+            run: self.run.clone(),
             token,
             attempt,
             deadline: timeout.map(|timeout| Instant::now() + timeout),

@@ -115,6 +115,7 @@ impl Site {
         let ctx = Context {
             dir: dir.path().to_owned(),
             host: host.clone(),
+            known: Arc::default(),
             providers: Providers::new(all),
             env: BTreeMap::new(),
             actor: "ann@desk".to_owned(),

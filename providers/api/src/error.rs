@@ -20,12 +20,27 @@ pub struct ProviderError {
     pub hint: Option<String>,
     /// The attribute it is about.
     pub at: Option<AttrPath>,
+    /// What was planned does not fit any more what is there, and nothing was touched: the plan is stale (exit 4).
+    pub stale: bool,
 }
 
 impl ProviderError {
     /// An error of a class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> ProviderError {
-        ProviderError { class, message: message.into(), retry_after: None, hint: None, at: None }
+        ProviderError {
+            class,
+            message: message.into(),
+            retry_after: None,
+            hint: None,
+            at: None,
+            stale: false,
+        }
+    }
+
+    /// What was planned does not fit any more what is there.
+    pub fn stale(message: impl Into<String>) -> ProviderError {
+        let error = ProviderError::new(ErrorClass::Conflict, message);
+        ProviderError { stale: true, ..error }.hint("make a new plan")
     }
 
     /// With what to do next.
@@ -41,6 +56,17 @@ impl ProviderError {
         self.at = Some(path.into());
         self
     }
+}
+
+/// What a tool says when something goes wrong, and what that means.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownError {
+    /// The tool's own code, or words of its message.
+    pub says: &'static str,
+    /// The class.
+    pub class: ErrorClass,
+    /// What to do next.
+    pub hint: &'static str,
 }
 
 /// A failed `apply`: the error, and what was left behind.

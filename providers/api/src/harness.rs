@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use windlass_model::{
-    Address, Digest, ErrorClass, FileError, Files, Host, Private, Record, StepEvent, Token, Value,
+    Address, Digest, ErrorClass, FileError, Files, Host, Private, Record, RunId, StepEvent, Token, Value,
 };
 
 use crate::error::ProviderError;
@@ -184,7 +184,8 @@ impl Bench {
     pub fn new(dir: &Path, runner: Arc<dyn Runner>, env: BTreeMap<String, String>) -> Bench {
         let redact = Arc::new(Redactor::default());
         let host = Arc::new(Counted::default());
-        let tools = Toolbox { host, runner, env, cache: dir.join(".windlass/cache"), redact };
+        let tools =
+            Toolbox { host, runner, env, cache: dir.join(".windlass/cache"), redact, known: Arc::default() };
         Bench {
             dir: dir.to_owned(),
             engine: Arc::default(),
@@ -201,6 +202,7 @@ impl Bench {
         Call {
             address: address.clone(),
             owner: Arc::new(owner),
+            run: RunId("01BENCH".to_owned()),
             token: Token(token),
             attempt: 1,
             deadline: None,

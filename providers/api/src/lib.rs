@@ -10,6 +10,7 @@ mod error;
 pub mod fake;
 #[cfg(any(feature = "fake", feature = "conformance"))]
 pub mod harness;
+mod known;
 mod living;
 mod program;
 mod redact;
@@ -21,10 +22,12 @@ mod step_files;
 mod stop;
 mod supervise;
 mod supervised;
+mod tool;
 mod tool_runner;
 
 pub use environment::inherit;
-pub use error::{ApplyFailure, Left, ProviderError};
+pub use error::{ApplyFailure, KnownError, Left, ProviderError};
+pub use known::Known;
 pub use redact::{Lines, Redactor};
 pub use runner::{Attached, Command, Exit, Runner};
 pub use session::{
@@ -32,4 +35,5 @@ pub use session::{
 };
 pub use stop::Stop;
 pub use supervise::{REFUSED, supervise};
+pub use tool::{Binary, VersionQuestion, Versions};
 pub use tool_runner::{Patience, RunnerConfig, ToolRunner};

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use windlass_model::{
     Address, AttrPath, Digest, Files, Finding, Host, Nested, NestedChange, Op, Private, ProviderSchema,
-    Record, StepEvent, Token, Value,
+    Record, RunId, StepEvent, Token, Value,
 };
 
-use crate::error::{ApplyFailure, ProviderError};
+use crate::error::{ApplyFailure, KnownError, ProviderError};
+use crate::known::Known;
 use crate::redact::Redactor;
 use crate::runner::Runner;
 use crate::stop::Stop;
@@ -28,6 +29,11 @@ pub trait Provider: Send + Sync {
     /// Opens one configured alias. `config` is the decoded provider block (an object, whole known). Cheap: a tool is only
     /// looked for when it is needed.
     async fn open(&self, config: &Value, tools: Arc<Toolbox>) -> Result<Arc<dyn Session>, ProviderError>;
+
+    /// What its tools say when something goes wrong, and what that means: for the documentation.
+    fn errors(&self) -> &'static [KnownError] {
+        &[]
+    }
 
     /// Brings a record of an older schema version to today's.
     fn upgrade(&self, record: Record) -> Result<Record, ProviderError> {
@@ -69,6 +75,12 @@ pub trait Session: Send + Sync {
         Ok(None)
     }
 
+    /// As [`account`](Session::account), for a resource that may name a region, a profile or a subscription of its own.
+    async fn account_for(&self, kind: &str, desired: &Value) -> Result<Option<String>, ProviderError> {
+        let _ = (kind, desired);
+        self.account().await
+    }
+
     /// Whether asking can tell if the thing of this record exists. Where it cannot, a step in doubt stays in doubt until
     /// the user says how it is.
     fn can_tell(&self, record: &Record) -> bool {
@@ -89,7 +101,8 @@ pub trait Session: Send + Sync {
     /// What would have to be done. Called during apply too, for deferred steps.
     async fn plan(&self, call: &Call, ask: Ask<'_>) -> Result<Proposed, ProviderError>;
 
-    /// Throws away an artefact of a plan that will not be applied.
+    /// Throws away what a plan that will not be applied made outside: its artefact, or what it noted before it made anything
+    /// (see [`Engine::note`]). Nobody may know whether that was made; that it is gone already is no error.
     async fn discard(&self, call: &Call, artefact: &Private) -> Result<(), ProviderError> {
         let _ = (call, artefact);
         Ok(())
@@ -228,6 +241,8 @@ pub struct Call {
     pub address: Address,
     /// Whose it is.
     pub owner: Arc<Owner>,
+    /// The plan or run that this is part of: a name that nothing else has.
+    pub run: RunId,
     /// What names this step to a tool or cloud.
     pub token: Token,
     /// The first try is 1.
@@ -252,7 +267,8 @@ pub trait Engine: Send + Sync {
     /// Tells what happens.
     fn say(&self, event: StepEvent);
 
-    /// Notes a checkpoint: durable when it returns.
+    /// Notes a checkpoint: durable when it returns. While planning: what `discard` needs to find what is about to be made
+    /// outside, should the plan die before it is told.
     async fn note(&self, private: &Private) -> Result<(), ProviderError>;
 
     /// Keeps a file's content in the store (while planning: with the plan). Durable when it returns from an apply.
@@ -274,4 +290,6 @@ pub struct Toolbox {
     pub cache: PathBuf,
     /// Known secrets.
     pub redact: Arc<Redactor>,
+    /// What was found out in this process already: who we are, a tool's version.
+    pub known: Arc<Known>,
 }

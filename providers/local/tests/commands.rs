@@ -295,6 +295,7 @@ fn probe_tells_what_became_of_a_command() {
             env: place.bench.tools.env.clone(),
             cache: place.dir.clone(),
             redact: place.bench.tools.redact.clone(),
+            known: place.bench.tools.known.clone(),
         };
         let call = Call { tools: Arc::new(tools), ..place.call() };
         let work = Work {

@@ -206,7 +206,7 @@ impl<'a> Job<'a> {
 
     /// `terraform plan`, for errors.
     pub fn command_text(&self, command: &str) -> String {
-        format!("{} {command}", self.tool.binary.word())
+        format!("{} {command}", self.tool.word())
     }
 
     /// The error of a command that was ended by somebody else; `None`: it ended by itself.

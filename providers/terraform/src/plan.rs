@@ -123,8 +123,7 @@ impl Job<'_> {
                 let message =
                     format!("`{command}` printed no JSON: {}", first_words(&exit.stdout, &exit.output));
                 let message = self.call.tools.redact.redact(&message);
-                let hint =
-                    format!("is {} really {}?", self.tool.binary.path.display(), self.tool.binary.word());
+                let hint = format!("is {} really {}?", self.tool.binary.path.display(), self.tool.word());
                 Err(ProviderError::new(ErrorClass::ToolMissing, message).hint(hint))
             }
             _ => {

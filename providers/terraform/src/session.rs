@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use windlass_model::{ErrorClass, Files, Private, Record, Value};
 use windlass_provider::{
-    ApplyFailure, Ask, Call, Observed, Probe, Proposed, ProviderError, Session, Toolbox, Work,
+    ApplyFailure, Ask, Binary, Call, Observed, Probe, Proposed, ProviderError, Session, Toolbox, Versions,
+    Work,
 };
 
 use crate::apply::{in_backend, inputs};
@@ -16,7 +17,7 @@ use crate::place::StatePlace;
 use crate::schema::Spec;
 use crate::sources;
 use crate::state_file;
-use crate::tool::{Binary, Tool, Versions};
+use crate::tool::{self, Tool};
 use crate::workdir::WorkDir;
 
 /// One configured alias.
@@ -35,7 +36,7 @@ impl TerraformSession {
 
     fn find(&self, desired: Option<&Value>) -> Result<Binary, ProviderError> {
         let text = |name: &str| desired.and_then(|desired| desired.get(name)).and_then(Value::as_str);
-        Binary::find(text("binary").unwrap_or(&self.binary), text("version"), &self.tools)
+        tool::find(text("binary").unwrap_or(&self.binary), text("version"), &self.tools)
     }
 
     async fn job<'a>(
@@ -44,7 +45,7 @@ impl TerraformSession {
         desired: &'a Value,
         prior: Option<&Record>,
     ) -> Result<Job<'a>, ProviderError> {
-        let tool: Tool = self.versions.of(self.find(Some(desired))?, &self.tools).await?;
+        let tool = Tool::of(self.find(Some(desired))?, &self.versions, &self.tools).await?;
         Job::open(call, desired, prior, tool, self.cache.clone()).await
     }
 }
@@ -61,7 +62,7 @@ fn cleared<T>(job: &Job<'_>, result: Result<T, ProviderError>) -> Result<T, Prov
 #[async_trait]
 impl Session for TerraformSession {
     async fn tool(&self) -> Result<String, ProviderError> {
-        Ok(self.versions.of(self.find(None)?, &self.tools).await?.text())
+        Ok(Tool::of(self.find(None)?, &self.versions, &self.tools).await?.text())
     }
 
     fn tool_identity(&self) -> String {
@@ -69,7 +70,7 @@ impl Session for TerraformSession {
     }
 
     async fn tool_for(&self, _kind: &str, desired: &Value) -> Result<String, ProviderError> {
-        Ok(self.versions.of(self.find(Some(desired))?, &self.tools).await?.text())
+        Ok(Tool::of(self.find(Some(desired))?, &self.versions, &self.tools).await?.text())
     }
 
     fn tool_identity_for(&self, _kind: &str, desired: &Value) -> String {

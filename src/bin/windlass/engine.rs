@@ -57,6 +57,7 @@ pub fn context(context: &Context) -> ops::Context {
     ops::Context {
         dir: options.dir.clone(),
         host: Arc::new(System),
+        known: Arc::default(),
         providers: providers(),
         env: around.env.clone(),
         actor: around.who(),

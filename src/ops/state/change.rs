@@ -17,6 +17,7 @@ use crate::ops::execute::keep_manifest;
 use crate::ops::failure::{Failure, FailureKind};
 use crate::ops::hold::Hold;
 use crate::ops::plan::PlanOptions;
+use crate::ops::run::new_run;
 use crate::ops::snapshot::{StoreBlobs, taken};
 use crate::ops::workshop::{StepDirs, Workshop};
 use crate::plan::{self, Instance, PlanEngine, World};
@@ -233,7 +234,7 @@ pub async fn import(
     }
     let source = Arc::new(StoreBlobs { store: store.clone(), env: env.clone() });
     let engine = Arc::new(PlanEngine::new(source, Box::new(|_| {})));
-    let workshop = Workshop::new(ctx, &env, &store.id().id, StepDirs::default());
+    let workshop = Workshop::new(ctx, &env, &store.id().id, &new_run(ctx), StepDirs::default());
     let site = Site { ctx, selected: &selected, recorder: &hold.recorder, engine: &engine, workshop };
     let record = match site.import(checkout.clone(), address, id).await {
         Ok(record) => record,

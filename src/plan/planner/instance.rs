@@ -144,7 +144,7 @@ impl Planner<'_> {
         };
         let tainted = item.record.as_ref().is_some_and(|record| record.tainted.is_some());
         let may_replace = schema.replace != Replace::Never;
-        let token = Token::new(&item.fingerprint, &address.to_string());
+        let token = Token::new(&Digest::of(self.request.calls.run.0.as_bytes()), &address.to_string());
         let mut call = self.request.calls.call(&address, token, 1, None, self.request.engine.clone());
         if let (None, Some(past)) = (&item.desire, &self.past_files) {
             call.files = past.clone();
