@@ -19,6 +19,8 @@ mod resuming;
 mod secrets;
 #[path = "engine/site.rs"]
 mod site;
+#[path = "engine/staged.rs"]
+mod staged;
 #[path = "engine/stopping.rs"]
 mod stopping;
 #[path = "engine/versions.rs"]

@@ -214,7 +214,7 @@ impl<'r> Dispatcher<'r> {
                     active.noted.push(private);
                 }
             }
-            Wake::Ack(result) => self.acked(result),
+            Wake::Ack(result) => self.acked(result).await,
             Wake::Task(finished) => self.finished(*finished).await,
             Wake::Retry(node) => self.retry(node),
             Wake::Deadline => {
@@ -273,7 +273,7 @@ impl<'r> Dispatcher<'r> {
         }
     }
 
-    fn acked(&mut self, result: Result<(), Arc<StoreError>>) {
+    async fn acked(&mut self, result: Result<(), Arc<StoreError>>) {
         let marks = self.in_flight.take().unwrap_or_default();
         if let Err(error) = result {
             self.tell(EventKind::Warning { message: format!("the journal cannot be written: {error}") });
@@ -285,7 +285,10 @@ impl<'r> Dispatcher<'r> {
         }
         for mark in marks {
             match mark {
-                Mark::Start(node) => self.start(node),
+                Mark::Start(node) => {
+                    self.begun(node).await;
+                    self.start(node);
+                }
                 Mark::Tell(event) => self.tell(event),
                 Mark::Settled(token) => self.tidy(&token),
             }
@@ -386,6 +389,8 @@ impl<'r> Dispatcher<'r> {
             skipped: self.skipped,
             left,
             world: self.run.world,
+            sessions: self.run.sessions,
+            late: self.run.late,
             seen: self.seen,
             question: self.question,
             broken: self.broken,

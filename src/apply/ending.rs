@@ -117,7 +117,8 @@ impl Dispatcher<'_> {
             message: message.clone(),
             hint: error.hint.clone(),
         }));
-        self.failures.push(Failure { address: id.slot.address.clone(), message, hint: error.hint });
+        let address_of = id.slot.address.clone();
+        self.failures.push(Failure { address: address_of, message, hint: error.hint, stale: error.stale });
         for skipped in self.queue.fail(node) {
             self.skipped += 1;
             let step = self.step(skipped);

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::FutureExt;
-use windlass_model::{Digest, Entry, ErrorClass, EventKind, Record, Step, Value};
-use windlass_provider::{Left, ProviderError};
+use windlass_model::{Digest, Entry, ErrorClass, EventKind, Private, Record, Step, StepEvent, Value};
+use windlass_provider::{Call, Engine, Left, ProviderError};
 
 use super::dispatcher::Dispatcher;
 use super::outcome::Act;
@@ -33,6 +34,31 @@ struct Made {
     fingerprint: Digest,
 }
 
+/// The engine of a step that is planned in a run.
+struct LateEngine {
+    run: Arc<dyn Engine>,
+    notes: Arc<dyn Engine>,
+}
+
+#[async_trait]
+impl Engine for LateEngine {
+    fn say(&self, event: StepEvent) {
+        self.run.say(event);
+    }
+
+    async fn note(&self, private: &Private) -> Result<(), ProviderError> {
+        self.notes.note(private).await
+    }
+
+    async fn keep(&self, content: &[u8]) -> Result<Digest, ProviderError> {
+        self.run.keep(content).await
+    }
+
+    async fn fetch(&self, blob: &Digest) -> Result<Arc<[u8]>, ProviderError> {
+        self.run.fetch(blob).await
+    }
+}
+
 impl Dispatcher<'_> {
     /// Evaluates a step that was not known whole, and has its provider plan it.
     pub(super) fn settle(&mut self, node: u32, step: &Step) {
@@ -51,7 +77,7 @@ impl Dispatcher<'_> {
         let Some(opened) = self.run.sessions.get(&step.provider).cloned() else { return };
         let catalog = self.run.sessions.providers.catalog.clone();
         let plan_reads = catalog.resource(&address.kind).is_some_and(|(_, schema)| schema.can.plan_reads);
-        let call = self.call(node, &step.id, 1, step.policy.timeout_s);
+        let call = self.late_call(node, step);
         let tainted = prior.as_ref().is_some_and(|prior| prior.tainted.is_some());
         let job = Job {
             session: opened.session,
@@ -73,6 +99,30 @@ impl Dispatcher<'_> {
             };
             Finished::Planned(node, settling, Box::new(answered.result))
         });
+    }
+
+    /// A call that plans a step: what it keeps is the run's, what it makes outside is noted as a plan's.
+    fn late_call(&self, node: u32, step: &Step) -> Call {
+        let address = &step.id.slot.address;
+        let run = self.call(node, &step.id, 1, step.policy.timeout_s).engine;
+        let notes = self.run.late.engine.of(address, &step.provider);
+        let token = plan::plan_token(&self.run.late.calls.run, address);
+        let timeout = Some(std::time::Duration::from_secs(step.policy.timeout_s));
+        self.run.late.calls.call(address, token, 1, timeout, Arc::new(LateEngine { run, notes }))
+    }
+
+    /// The step begins: what was made for it belongs to it from now on.
+    pub(super) async fn begun(&mut self, node: u32) {
+        let step = self.step(node);
+        let (address, provider) = (step.id.slot.address.clone(), step.provider.clone());
+        if !self.run.late.engine.noted().iter().any(|note| note.address == address) {
+            return;
+        }
+        // Where it cannot be written, it is thrown away once more later, which does no harm.
+        let notes = self.run.late.engine.of(&address, &provider);
+        if let Err(error) = notes.note(&Private::default()).await {
+            self.tell(EventKind::Warning { message: error.message });
+        }
     }
 
     fn desired(&mut self, block: u32, step: &Step, prior: Option<&Record>) -> Result<Made, ProviderError> {

@@ -25,5 +25,5 @@ pub use engine::{StepEngine, Told};
 pub use outcome::{Act, Mold, NEVER, with_marks};
 pub use queue::Queue;
 pub use recorder::{Recorder, Request};
-pub use run::{Ended, Failure, Gate, Permission, Question, Run, Signal};
+pub use run::{Ended, Failure, Gate, Late, Permission, Question, Run, Signal};
 pub use within::{Within, fits, within};

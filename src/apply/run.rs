@@ -10,7 +10,7 @@ use windlass_model::{Address, Digest, Files, Host, Plan, PlanId, Private, RunId,
 use windlass_store::StoreError;
 
 use super::recorder::Recorder;
-use crate::plan::{BlobSource, Calls, Freshness, Sessions, World};
+use crate::plan::{BlobSource, Calls, Freshness, PlanEngine, Sessions, World};
 
 /// What a person or the system asks of a running run, in rising order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,6 +75,8 @@ pub struct Run {
     pub sessions: Sessions,
     /// What calls have in common.
     pub calls: Calls,
+    /// Planning what could not be planned before.
+    pub late: Late,
     /// The sources that deletes are run from: those of the version that made the things.
     pub past: Arc<dyn Files>,
     /// The store's plan key.
@@ -97,6 +99,14 @@ pub struct Run {
     pub manual: bool,
 }
 
+/// How steps are planned in a run: as by a plan, with what is made outside noted beside the run's journal.
+pub struct Late {
+    /// What calls have in common.
+    pub calls: Calls,
+    /// Takes the notes.
+    pub engine: Arc<PlanEngine>,
+}
+
 /// What a run leaves.
 pub struct Ended {
     /// The lock and the state as folded.
@@ -113,6 +123,10 @@ pub struct Ended {
     pub left: usize,
     /// The world as it is now.
     pub world: World,
+    /// Providers, opened.
+    pub sessions: Sessions,
+    /// What was planned late and never begun is noted here still.
+    pub late: Late,
     /// What was done cleanly, and when.
     pub seen: Freshness,
     /// A question that nobody could answer.
@@ -136,4 +150,6 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// What was planned does not fit any more what is there; nothing of it was touched.
+    pub stale: bool,
 }

@@ -13,11 +13,11 @@ use super::execute::{Execution, execute};
 use super::failure::{Failure, FailureKind};
 use super::hold::Hold;
 use super::plan::{Base, PlanOptions, Planned, Subject, plan_against};
-use super::run::new_run;
+use super::same::same_tools;
+use super::seal::drop_plan;
 use super::select::{load, select};
 use super::snapshot::{StoreBlobs, files};
 use super::waiting;
-use super::workshop::{StepDirs, Workshop};
 use crate::apply::{Gate, Recorder, Signal};
 use crate::event::{Numbered, Reporter};
 use crate::plan::PlanFile;
@@ -83,10 +83,13 @@ pub async fn apply(
     said.extend(waiting::superseded(&store, &env, &planned.file.plan).await);
     confirm.show(&planned, &said).await;
     if let Some(refused) = refused(options, &planned).await {
-        return Err(hold.fail(refused).await);
+        return Err(dropped(hold, planned, refused).await);
     }
     if planned.file.plan.is_empty() {
-        return idle(ctx, hold, reporter).await;
+        let warnings = drop_plan(planned).await;
+        let mut done = idle(ctx, hold, reporter).await?;
+        done.diagnostics.extend(warnings);
+        return Ok(done);
     }
     if manual {
         let run = hold.run.clone();
@@ -95,12 +98,20 @@ pub async fn apply(
         return Ok(done);
     }
     if let Some(failure) = not_confirmed(options, confirm, &planned.file.plan).await {
-        return Err(hold.fail(failure).await);
+        return Err(dropped(hold, planned, failure).await);
     }
     let Hold { recorder, recovered, run } = hold;
+    let made = planned.made;
     let mut execution = Execution::new(planned.file, env, store, run, options.gate.clone());
     execution.earlier = recovered.steps;
+    execution.made = Some(made);
     execute(ctx, execution, recorder, signals, reporter).await
+}
+
+/// The plan is not carried out: what it made is thrown away, the lock given back.
+async fn dropped(hold: Hold, planned: Planned, mut failure: Failure) -> Failure {
+    failure.diagnostics.extend(drop_plan(planned).await);
+    hold.fail(failure).await
 }
 
 /// Why the plan is not carried out, where somebody has to say yes and did not.
@@ -133,8 +144,8 @@ async fn planned(
     hold: &Hold,
 ) -> Result<Planned, Failure> {
     let head = subject.store.head(&subject.selected.env).await?;
-    let steps = StepDirs { own: Some(hold.recorder.held.steps()), earlier: hold.recovered.steps.clone() };
-    let base = Base { head, state: &hold.recorder.state, run: hold.run.clone(), steps };
+    let log = hold.recorder.held.steps().parent().map(|run| run.join("log"));
+    let base = Base { head, state: &hold.recorder.state, run: hold.run.clone(), log };
     plan_against(ctx, &options.plan, subject, base).await
 }
 
@@ -259,70 +270,8 @@ async fn fits(
             return Err(Failure::stale(format!("{} is not as it was when the plan was made", step.id.slot)));
         }
     }
-    same_tools(ctx, store, env, file, files).await?;
+    same_tools(ctx, store, env, file, files, &[]).await?;
     Ok(manual)
-}
-
-/// The tools and accounts are those that the plan was made with.
-async fn same_tools(
-    ctx: &Context,
-    store: &Arc<LocalStore>,
-    env: &EnvRef,
-    file: &PlanFile,
-    files: Arc<dyn windlass_model::Files>,
-) -> Result<(), Failure> {
-    let workshop = Workshop::new(ctx, env, &store.id().id, &new_run(ctx), StepDirs::default());
-    let (stack, graph, _) = match load(ctx, &*files) {
-        Ok(loaded) => loaded,
-        Err(failure) if file.plan.header.operation == Operation::Destroy => {
-            drop(failure);
-            return Ok(());
-        }
-        Err(failure) => return Err(failure),
-    };
-    let variables = file.plan.inputs.variables.iter();
-    let variables = variables.map(|(name, value)| (name.as_str().into(), value.0.clone())).collect();
-    let names =
-        crate::plan::Names { stack: env.stack.as_str().into(), environment: env.environment.as_str().into() };
-    let mut world = crate::plan::World::new(stack, graph, names, variables, files);
-    let mut sessions = workshop.sessions();
-    let catalog = ctx.providers.catalog.clone();
-    let mut checked = std::collections::BTreeSet::new();
-    for step in file.plan.steps.iter().filter(|step| !step.tool.is_empty() || step.account.is_some()) {
-        if !checked.insert((step.provider.clone(), step.tool.clone())) {
-            continue;
-        }
-        let config = crate::plan::configuration(&mut world, &catalog, &step.provider);
-        let (config, budget) = config.map_err(Failure::all)?;
-        if config.has_unknown() {
-            continue;
-        }
-        let opened = sessions.open(&step.provider, &config, budget, &store.id().plan_key).await;
-        let session = opened.map_err(|error| Failure::failed(error.to_string()))?.session.clone();
-        let wanted = if step.desired.0.is_null() { &step.before.0 } else { &step.desired.0 };
-        let kind = &step.id.slot.address.kind;
-        let tool = session.tool_for(kind, wanted).await.map_err(|error| with_hint(&error))?;
-        if tool != step.tool {
-            let title = format!("the plan was made with {}; here is {tool}", step.tool);
-            return Err(Failure::stale(title));
-        }
-        let account = session.account().await.map_err(|error| with_hint(&error))?;
-        if account != step.account {
-            let name = |account: &Option<String>| account.clone().unwrap_or_else(|| "none".to_owned());
-            let title =
-                format!("the plan acts in account {}; this is {}", name(&step.account), name(&account));
-            return Err(Failure::stale(title));
-        }
-    }
-    Ok(())
-}
-
-fn with_hint(error: &windlass_provider::ProviderError) -> Failure {
-    let failure = Failure::failed(error.message.clone());
-    match &error.hint {
-        Some(hint) => failure.help(hint.clone()),
-        None => failure,
-    }
 }
 
 /// Values of today for a plan of today: used by operations that only look.

@@ -7,7 +7,6 @@ use super::context::Context;
 use super::failure::Failure;
 use super::plan::{Base, PlanOptions, Subject, plan_against};
 use super::run::new_run;
-use super::workshop::StepDirs;
 use crate::plan::Refresh;
 
 /// What differs from state.
@@ -59,7 +58,7 @@ pub async fn drift(ctx: &Context, options: &PlanOptions) -> Result<Drift, Failur
     let subject = Subject::find(ctx, &options).await?;
     let head = windlass_store::Store::head(&*subject.store, &subject.selected.env).await?;
     let state = windlass_store::Store::state(&*subject.store, &subject.selected.env, None).await?;
-    let base = Base { head: head.clone(), state: &state, run: new_run(ctx), steps: StepDirs::default() };
+    let base = Base { head: head.clone(), state: &state, run: new_run(ctx), log: None };
     let planned = plan_against(ctx, &options, subject, base).await?;
     let plan = &planned.file.plan;
     let gone = plan.gone.iter().map(|slot| DriftItem {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use tokio::sync::mpsc;
 use windlass_model::{
     Diagnostic, Digest, Entry, Event, EventKind, Operation, Output, RunId, RunStatus, Slot, Stored, canon,
@@ -13,13 +12,12 @@ use windlass_store::{Approval, EnvRef, LocalStore, Store, StoreError, VersionMet
 use super::context::Context;
 use super::done::Done;
 use super::failure::Failure;
-use super::plan::seen;
-use super::select::load;
-use super::snapshot::{StoreBlobs, files, then};
-use super::workshop::{StepDirs, Workshop};
-use crate::apply::{self, Ended, Gate, Permission, Question, Recorder, Run, Signal, learn_secrets};
+use super::made::{Made, taken};
+use super::prepare::{Prepared, prepare};
+use super::seal::seen;
+use crate::apply::{self, Ended, Gate, Question, Recorder, Signal};
 use crate::event::Reporter;
-use crate::plan::{Expansion, Freshness, Instance, Names, PlanFile, World};
+use crate::plan::{Freshness, PlanFile};
 use crate::stack::Manifest;
 
 /// What is carried out, and how.
@@ -50,6 +48,8 @@ pub struct Execution {
     pub manual: bool,
     /// Who answers questions in mid-run.
     pub gate: Arc<dyn Gate>,
+    /// What the plan made outside, where it was made just now.
+    pub made: Option<Made>,
 }
 
 impl Execution {
@@ -75,6 +75,7 @@ impl Execution {
             approval: None,
             manual: false,
             gate,
+            made: None,
         }
     }
 }
@@ -85,7 +86,7 @@ impl Execution {
 /// Where it cannot begin, or the store fails so that nothing can be committed.
 pub async fn execute(
     ctx: &Context,
-    execution: Execution,
+    mut execution: Execution,
     mut recorder: Recorder,
     signals: &mut mpsc::UnboundedReceiver<Signal>,
     reporter: &mut dyn Reporter,
@@ -93,10 +94,15 @@ pub async fn execute(
     let plan_object = match begin(ctx, &execution, &mut recorder).await {
         Ok(plan_object) => plan_object,
         // Nothing was run: the journal, if it was begun at all, holds no intent.
-        Err(error) => return Err(gave_up(recorder, error).await),
+        Err(error) => return Err(gave_up(recorder, error, execution.made).await),
     };
-    let run = match prepare(ctx, &execution, &recorder).await {
-        Ok(run) => run,
+    let plan = &execution.file.plan;
+    let taken_over = match execution.made.take() {
+        Some(made) => made.taken_over(plan).await,
+        None => taken(&execution.store, &execution.env, &plan.id),
+    };
+    let Prepared { run, notes, swept } = match prepare(ctx, &execution, &recorder).await {
+        Ok(prepared) => prepared,
         Err(failure) => {
             end(&mut recorder, RunStatus::Failed, None).await?;
             recorder.held.release().await?;
@@ -104,12 +110,24 @@ pub async fn execute(
         }
     };
     let ended = apply::apply(run, recorder, signals, reporter).await;
-    finish(ctx, &execution, plan_object, ended, reporter).await
+    let unused =
+        Made::new(notes, ended.late.engine.clone(), ended.sessions.clone(), ended.late.calls.clone());
+    let left_at_once = ended.abandoned;
+    let mut done = finish(ctx, &execution, plan_object, ended, reporter).await?;
+    done.diagnostics.splice(0..0, taken_over.into_iter().chain(swept));
+    if !left_at_once {
+        done.diagnostics.extend(unused.discard(None).await);
+    }
+    Ok(done)
 }
 
-async fn gave_up(recorder: Recorder, error: StoreError) -> Failure {
+async fn gave_up(recorder: Recorder, error: StoreError, made: Option<Made>) -> Failure {
     recorder.held.release().await.ok();
-    Failure::from(error).help("free the disk or mend the store; nothing was begun")
+    let mut failure = Failure::from(error).help("free the disk or mend the store; nothing was begun");
+    if let Some(made) = made {
+        failure.diagnostics.extend(made.discard(None).await);
+    }
+    failure
 }
 
 /// Keeps the plan in the store and writes the journal's beginning.
@@ -153,110 +171,6 @@ pub async fn keep_manifest(manifest: &Manifest, recorder: &mut Recorder) -> Resu
         reason: error.to_string(),
     })?;
     recorder.held.keep(&bytes).await.map(|_| ())
-}
-
-/// The world, providers and tools of a run, from the snapshot.
-async fn prepare(ctx: &Context, execution: &Execution, recorder: &Recorder) -> Result<Run, Failure> {
-    let file = &execution.file;
-    let source = Arc::new(StoreBlobs { store: execution.store.clone(), env: execution.env.clone() });
-    let files = files(&file.manifest, &file.blobs, &*source, Some(ctx.dir.clone())).await?;
-    let past = match then(&file.manifest) {
-        Some(old) => super::snapshot::files(&old, &file.blobs, &*source, Some(ctx.dir.clone())).await?,
-        None => files.clone(),
-    };
-    let steps = StepDirs { own: Some(recorder.held.steps()), earlier: execution.earlier.clone() };
-    let workshop = Workshop::new(ctx, &execution.env, &execution.store.id().id, &execution.run, steps);
-    let (stack, graph) = match file.plan.header.operation {
-        Operation::Destroy | Operation::Refresh => lenient(ctx, &*files)?,
-        _ => load(ctx, &*files).map(|(stack, graph, _)| (stack, graph))?,
-    };
-    let variables: BTreeMap<Arc<str>, _> = file
-        .plan
-        .inputs
-        .variables
-        .iter()
-        .map(|(name, value)| (Arc::from(name.as_str()), value.0.clone()))
-        .collect();
-    variables.values().for_each(|value| learn_secrets(&workshop.redact, value));
-    recorder.state.records.values().for_each(|record| learn_secrets(&workshop.redact, &record.value.0));
-    let names = Names {
-        stack: execution.env.stack.as_str().into(),
-        environment: execution.env.environment.as_str().into(),
-    };
-    let mut world = World::new(stack, graph, names, variables, files.clone());
-    if !matches!(file.plan.header.operation, Operation::Destroy | Operation::Refresh) {
-        expand_all(&mut world, execution, recorder)?;
-    }
-    let first = execution.resumes.as_ref().unwrap_or(&execution.run);
-    Ok(Run {
-        run: execution.run.clone(),
-        origin: canon::digest(&(&file.plan.id, first)),
-        spent: execution.spent.clone(),
-        plan: Arc::new(file.plan.clone()),
-        finished: execution.finished.clone(),
-        again: execution.again.clone(),
-        noted: execution.noted.clone(),
-        world,
-        sessions: workshop.sessions(),
-        calls: workshop.calls(files),
-        past,
-        key: execution.store.id().plan_key.clone(),
-        blobs: source,
-        parallelism: ctx.parallelism,
-        host: ctx.host.clone(),
-        hostname: ctx.hostname.clone(),
-        deadline: ctx.deadline,
-        grace: ctx.grace,
-        gate: Arc::new(Approvals {
-            store: execution.store.clone(),
-            env: execution.env.clone(),
-            seal: file.seal_digest(),
-            manual: execution.manual,
-            person: execution.gate.clone(),
-        }),
-        manual: execution.manual,
-    })
-}
-
-/// A destroy needs of the sources only the provider blocks: errors elsewhere do not stop it.
-fn lenient(
-    ctx: &Context,
-    files: &dyn windlass_model::Files,
-) -> Result<(Arc<crate::stack::Stack>, Arc<crate::graph::Graph>), Failure> {
-    let loaded = crate::stack::load(files, &ctx.providers.catalog);
-    let graph = crate::graph::Graph::new(&loaded.stack, &ctx.providers.catalog).map_err(Failure::all)?;
-    Ok((Arc::new(loaded.stack), Arc::new(graph)))
-}
-
-/// Gives each instance the value that it has before the run: recorded, and where a step is to come, planned.
-fn expand_all(world: &mut World, execution: &Execution, recorder: &Recorder) -> Result<(), Failure> {
-    let plan = &execution.file.plan;
-    let done = |at: usize| execution.finished.get(at).copied().unwrap_or(false);
-    let open = plan.steps.iter().enumerate().filter(|(at, _)| !done(*at)).map(|(_, step)| step);
-    let makes = open.filter(|step| step.id.op != windlass_model::Op::Delete);
-    let planned: BTreeMap<&Slot, &Stored> = makes.map(|step| (&step.id.slot, &step.planned)).collect();
-    let graph = world.graph.clone();
-    let stack = world.stack.clone();
-    for block in &graph.order {
-        world.prepare(&graph.blocks[*block as usize]);
-        let resource = &stack.resources[*block as usize];
-        let expansion = Expansion::of(resource, &world.scope(Instance::default()));
-        // Outside `--target` a block may not be known yet; nothing in the plan needs it then.
-        let Ok(expansion) = expansion else { continue };
-        let instances = expansion.instances();
-        world.expand(*block, expansion);
-        let address = crate::graph::address(&stack, *block);
-        for instance in instances {
-            let slot = address.with_key(instance.key.clone()).slot();
-            let value = match (planned.get(&slot), recorder.state.records.get(&slot)) {
-                (Some(planned), _) => planned.0.clone(),
-                (None, Some(record)) => record.value.0.clone(),
-                (None, None) => continue,
-            };
-            world.set(*block, instance.key, value);
-        }
-    }
-    Ok(())
 }
 
 /// Evaluates outputs, commits a version, ends the journal, gives the lock back.
@@ -437,24 +351,4 @@ fn tell_end(ctx: &Context, execution: &Execution, ended: &Ended, done: &Done, re
         elapsed_ms: now.saturating_sub(ended.started_ms),
     };
     reporter.event(&Event { seq: ended.seq + 1, at: now, kind });
-}
-
-/// Answers from the store first: what was approved since the run stopped is granted.
-struct Approvals {
-    store: Arc<LocalStore>,
-    env: EnvRef,
-    seal: Digest,
-    manual: bool,
-    person: Arc<dyn Gate>,
-}
-
-#[async_trait]
-impl Gate for Approvals {
-    async fn allow(&self, question: Question) -> Permission {
-        match self.store.approval(&self.env, &question.supplement, &self.seal).await {
-            Ok(Some(_)) => Permission::Granted,
-            _ if self.manual => Permission::Stop,
-            _ => self.person.allow(question).await,
-        }
-    }
 }

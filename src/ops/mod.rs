@@ -13,11 +13,15 @@ mod execute;
 mod failure;
 mod graph;
 mod hold;
+mod made;
 mod plan;
+mod prepare;
 mod probe;
 mod recover;
 mod resume;
 mod run;
+mod same;
+mod seal;
 mod select;
 mod snapshot;
 mod state;
@@ -32,8 +36,10 @@ pub use done::Done;
 pub use drift::{Drift, DriftItem, drift};
 pub use failure::{Failure, FailureKind, Missing};
 pub use graph::{GraphEdge, GraphNode, GraphView, graph};
-pub use plan::{PlanOptions, Planned, plan, save_plan};
+pub use made::Made;
+pub use plan::{PlanOptions, Planned, plan};
 pub use resume::{ResumeOptions, resume};
+pub use seal::{drop_plan, save_plan};
 pub use select::{Selected, Selection, load, select};
 pub use state::{
     ChangedRecord, Diff, StateOptions, check_store, import, list, move_record, outputs, pull, remove, rename,

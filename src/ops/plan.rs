@@ -1,24 +1,24 @@
 //! `plan`: what would have to be done. Takes no lock and writes no version (rule P10).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use windlass_model::{
-    Address, Diagnostic, Files, Header, Inputs, Operation, Plan, Replace, RunId, Seal, State, Stored, canon,
-};
-use windlass_store::{EnvRef, Head, LocalStore, Seen, SeenEntry, Store, VersionMeta};
+use windlass_model::{Address, Diagnostic, Files, Operation, Replace, RunId, State, canon};
+use windlass_store::{EnvRef, Head, LocalStore, Store, VersionMeta};
 
 use super::context::Context;
 use super::failure::Failure;
+use super::made::{Made, notes, sweep};
 use super::run::new_run;
+use super::seal::{freshness, same_place, sealed, seen};
 use super::select::{Selected, Selection, checkout, load, select};
 use super::snapshot::{PastSources, StoreBlobs, files, taken};
 use super::waiting::superseded;
 use super::workshop::{StepDirs, Workshop};
 use crate::apply::learn_secrets;
 use crate::graph::Graph;
-use crate::plan::{self, Blobs, Draft, Freshness, PlanEngine, PlanFile, Refresh, Request, World, plan_id};
+use crate::plan::{self, Blobs, Draft, PlanEngine, PlanFile, Refresh, Request, World};
 use crate::stack::{Given, Manifest, Stack};
 
 /// After this many seconds a tool is asked again, unless stack, provider or resource say otherwise.
@@ -71,6 +71,8 @@ pub struct Planned {
     pub files: Arc<dyn Files>,
     /// Errors: the plan is shown, but may not be applied.
     pub errors: Vec<Diagnostic>,
+    /// What the plan made outside.
+    pub made: Made,
 }
 
 /// What a plan is made against.
@@ -81,8 +83,8 @@ pub struct Base<'a> {
     pub state: &'a State,
     /// The plan's own id, or the run's that it is made in.
     pub run: RunId,
-    /// Where supervised steps keep their files.
-    pub steps: StepDirs,
+    /// The log of the run that it is made in.
+    pub log: Option<PathBuf>,
 }
 
 /// Plans against the state as it is.
@@ -93,7 +95,7 @@ pub async fn plan(ctx: &Context, options: &PlanOptions) -> Result<Planned, Failu
     let subject = Subject::find(ctx, options).await?;
     let head = subject.store.head(&subject.selected.env).await?;
     let state = subject.store.state(&subject.selected.env, None).await?;
-    let base = Base { head, state: &state, run: new_run(ctx), steps: StepDirs::default() };
+    let base = Base { head, state: &state, run: new_run(ctx), log: None };
     let mut planned = plan_against(ctx, options, subject, base).await?;
     let superseded = superseded(&planned.store, &planned.env, &planned.file.plan).await;
     planned.file.plan.diagnostics.extend(superseded);
@@ -325,12 +327,14 @@ pub async fn plan_against(
     let Subject { store, selected, files, sources, tools_then } = subject;
     known_targets(ctx, &selected.stack, base.state, options)?;
     let env = selected.env.clone();
-    let workshop = Workshop::new(ctx, &env, &store.id().id, &base.run, base.steps.clone());
+    let notes = notes(&store, &env, &base.run);
+    let steps = StepDirs::of_plan(notes.0.steps(), base.log.clone());
+    let workshop = Workshop::new(ctx, &env, &store.id().id, &base.run, steps);
     selected.variables.values().for_each(|value| learn_secrets(&workshop.redact, value));
     base.state.records.values().for_each(|record| learn_secrets(&workshop.redact, &record.value.0));
     let source = Arc::new(StoreBlobs { store: store.clone(), env: env.clone() });
     let past = Arc::new(PastSources::new(store.clone(), env.clone(), base.head.version, ctx.dir.clone()));
-    let engine = Arc::new(PlanEngine::new(source, Box::new(|_| {})));
+    let engine = Arc::new(PlanEngine::new(source, Box::new(|_| {})).noting(notes.clone()));
     let world = World::new(
         selected.stack.clone(),
         selected.graph.clone(),
@@ -340,6 +344,7 @@ pub async fn plan_against(
     );
     let refresh_after = selected.stack.settings.get("refresh_after");
     let refresh_after = refresh_after.and_then(|value| crate::stack::duration_seconds(value).ok());
+    let calls = workshop.calls(files.clone());
     let request = Request {
         world,
         state: base.state,
@@ -352,7 +357,7 @@ pub async fn plan_against(
         now_ms: ctx.host.now_ms(),
         parallelism: ctx.parallelism,
         key: store.id().plan_key.clone(),
-        calls: workshop.calls(files.clone()),
+        calls: calls.clone(),
         sessions: workshop.sessions(),
         engine: engine.clone(),
         past: past.clone(),
@@ -361,27 +366,57 @@ pub async fn plan_against(
     store.put_seen(&env, &seen(&draft.seen)).await.ok();
     draft.diagnostics.splice(0..0, selected.warnings.iter().cloned());
     note_tools(&mut draft, &tools_then, options);
-    same_place(&store, &env, &mut draft, ctx).await?;
+    let swept = sweep(ctx, &store, &env, &mut draft.world, &mut draft.sessions).await;
+    draft.diagnostics.extend(swept);
+    let made = Made::new(notes, engine.clone(), draft.sessions.clone(), calls);
+    let material = Material { sources, past, blobs: engine.blobs() };
+    match finished(ctx, options, &selected, &store, &base, draft, material).await {
+        Ok((file, errors)) => Ok(Planned { file, env, manual: selected.manual, store, files, errors, made }),
+        Err(mut failure) => {
+            failure.diagnostics.extend(made.discard(None).await);
+            Err(failure)
+        }
+    }
+}
+
+/// What a plan is put together from.
+struct Material {
+    sources: Sources,
+    past: Arc<PastSources>,
+    blobs: Blobs,
+}
+
+/// The plan, sealed, and errors that forbid to apply it.
+async fn finished(
+    ctx: &Context,
+    options: &PlanOptions,
+    selected: &Selected,
+    store: &Arc<LocalStore>,
+    base: &Base<'_>,
+    mut draft: Draft,
+    material: Material,
+) -> Result<(PlanFile, Vec<Diagnostic>), Failure> {
+    let env = &selected.env;
+    same_place(store, env, &mut draft).await?;
     let (errors, warnings): (Vec<_>, Vec<_>) = draft.diagnostics.drain(..).partition(Diagnostic::is_error);
     let protected_only = errors.iter().all(|error| error.title.contains("`prevent_destroy`"));
     if !errors.is_empty() && !protected_only {
         return Err(Failure::all(errors.into_iter().chain(warnings).collect()));
     }
     draft.diagnostics = warnings;
-    let (mut manifest, mut blobs) = match sources {
+    let (mut manifest, mut blobs) = match material.sources {
         Sources::Checkout(checkout) => taken(&checkout),
         Sources::Version(manifest, contents) => (manifest, contents),
     };
-    blobs.extend(engine.blobs());
-    past.add_to(&draft.past, &mut manifest, &mut blobs).await?;
-    let mut plan = sealed(ctx, options, &selected, &store, &base, draft, &manifest);
+    blobs.extend(material.blobs);
+    material.past.add_to(&draft.past, &mut manifest, &mut blobs).await?;
+    let mut plan = sealed(ctx, options, selected, store, base, draft, &manifest);
     if options.operation == Operation::Apply && !plan.is_empty() {
         // Checkout and state disagree on purpose: the plan says so first (rule V7).
-        let rolled_back = super::apply::after_rollback(&store, &env).await;
+        let rolled_back = super::apply::after_rollback(store, env).await;
         plan.seal.after_rollback = rolled_back.map(|_| base.head.version);
     }
-    let file = PlanFile { plan, manifest, blobs };
-    Ok(Planned { file, env, manual: selected.manual, store, files, errors })
+    Ok((PlanFile { plan, manifest, blobs }, errors))
 }
 
 /// A rollback says which tools are not those of then.
@@ -393,109 +428,4 @@ fn note_tools(draft: &mut Draft, then: &BTreeMap<String, String>, options: &Plan
             draft.diagnostics.push(Diagnostic::warning(text));
         }
     }
-}
-
-/// Two environments that end in the same real place would fight over it (rule P8).
-async fn same_place(
-    store: &LocalStore,
-    env: &EnvRef,
-    draft: &mut Draft,
-    _ctx: &Context,
-) -> Result<(), Failure> {
-    if draft.places.is_empty() {
-        return Ok(());
-    }
-    let mut by_place: BTreeMap<&str, &Address> = BTreeMap::new();
-    let mut errors = Vec::new();
-    for (address, place) in &draft.places {
-        if let Some(other) = by_place.insert(place, address) {
-            errors.push(Diagnostic::error(format!("{other} and {address} end in the same place: {place}")));
-        }
-    }
-    for other in store.environments().await? {
-        if other == *env {
-            continue;
-        }
-        for record in store.state(&other, None).await?.records.values() {
-            let Some(address) = record.place.as_deref().and_then(|place| by_place.get(place)) else {
-                continue;
-            };
-            let title = format!(
-                "{address} ends in a place that environment `{}` of stack `{}` has already ({}): {}",
-                other.environment,
-                other.stack,
-                record.slot,
-                record.place.as_deref().unwrap_or_default()
-            );
-            errors.push(Diagnostic::error(title).help("put `environment.name` into its name or path"));
-        }
-    }
-    draft.diagnostics.extend(errors);
-    Ok(())
-}
-
-fn sealed(
-    ctx: &Context,
-    options: &PlanOptions,
-    selected: &Selected,
-    store: &LocalStore,
-    base: &Base<'_>,
-    draft: Draft,
-    manifest: &Manifest,
-) -> Plan {
-    let header = Header {
-        stack: selected.env.stack.clone(),
-        environment: selected.env.environment.clone(),
-        operation: options.operation,
-        rollback_to: options.rollback_to,
-        targets: options.targets.clone(),
-        outputs: draft.outputs,
-    };
-    let seal = Seal {
-        base_version: base.head.version,
-        store_id: store.id().id.clone(),
-        snapshot: canon::digest(manifest),
-        tools: draft.tools,
-        who: ctx.actor.clone(),
-        created_ms: ctx.host.now_ms(),
-        reason: options.reason.clone(),
-        after_rollback: None,
-    };
-    let id = plan_id(&header, &draft.steps, &draft.refreshed, &draft.gone, &store.id().plan_key);
-    let variables = selected.variables.iter().map(|(name, value)| (name.to_string(), Stored(value.clone())));
-    Plan {
-        id,
-        header,
-        seal,
-        inputs: Inputs { variables: variables.collect() },
-        steps: draft.steps,
-        refreshed: draft.refreshed,
-        gone: draft.gone,
-        diagnostics: draft.diagnostics,
-        unchanged: draft.unchanged,
-        not_asked: draft.not_asked,
-    }
-}
-
-/// The cache of the store as planning takes it.
-fn freshness(seen: Seen) -> Freshness {
-    seen.resources.into_iter().map(|(slot, entry)| (slot, (entry.at_ms, entry.fingerprint))).collect()
-}
-
-/// And back.
-pub fn seen(freshness: &Freshness) -> Seen {
-    let entry = |(slot, (at_ms, fingerprint)): (&String, &(u64, windlass_model::Digest))| {
-        (slot.clone(), SeenEntry { at_ms: *at_ms, fingerprint: *fingerprint })
-    };
-    Seen { resources: freshness.iter().map(entry).collect() }
-}
-
-/// Saves a plan for `apply FILE`: whole or not at all, and readable by its owner only (a tool's plan holds secrets in
-/// clear).
-///
-/// # Errors
-/// Where it cannot be written.
-pub fn save_plan(planned: &Planned, path: &Path) -> Result<(), Failure> {
-    let bytes = planned.file.to_bytes(&planned.store.id().plan_key, true).map_err(Failure::failed)?;
-    planned.store.write_private(path, &bytes).map_err(Failure::from)
 }

@@ -44,7 +44,7 @@ impl Site {
     ) -> Result<Site, Failure> {
         let source = Arc::new(StoreBlobs { store: store.clone(), env: env.clone() });
         let files = files(&file.manifest, &Blobs::new(), &*source, Some(ctx.dir.clone())).await?;
-        let steps = StepDirs { own: None, earlier: vec![run.steps.clone()] };
+        let steps = StepDirs::earlier(vec![run.steps.clone()]);
         let workshop = Workshop::new(ctx, env, &store.id().id, &run.run, steps);
         let loaded = crate::stack::load(&*files, &ctx.providers.catalog);
         let graph = crate::graph::Graph::new(&loaded.stack, &ctx.providers.catalog).map_err(Failure::all)?;

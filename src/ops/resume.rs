@@ -16,6 +16,7 @@ use super::failure::{Failure, FailureKind};
 use super::hold::Hold;
 use super::plan::place;
 use super::recover::chain;
+use super::same::same_tools;
 use super::select::Selection;
 use super::waiting::{self, begun, status};
 use crate::apply::{Gate, Recorder, Signal};
@@ -108,7 +109,10 @@ async fn rest(
     not_superseded(store, env, &file, &members, &first.run).await?;
     let again = again(&file, &finished, &story, recorder)?;
     let approval = store.approval(env, &file.plan.id, &file.seal_digest()).await?;
-    let manual = is_manual(ctx, store, env, &file).await?;
+    let source = super::snapshot::StoreBlobs { store: store.clone(), env: env.clone() };
+    let files = super::snapshot::files(&file.manifest, &file.blobs, &source, Some(ctx.dir.clone())).await?;
+    same_tools(ctx, store, env, &file, files.clone(), &finished).await?;
+    let manual = is_manual(ctx, env, &*files);
     if manual && approval.is_none() {
         let title = format!("run {} needs an approval of its plan", first.run);
         let help = format!("`windlass approve {}`", first.run);
@@ -130,6 +134,7 @@ async fn rest(
         approval,
         manual,
         gate: options.gate.clone(),
+        made: None,
     }))
 }
 
@@ -279,17 +284,8 @@ fn again(
 }
 
 /// Whether the environment, as the plan's own sources declare it, needs an approval.
-async fn is_manual(
-    ctx: &Context,
-    store: &Arc<LocalStore>,
-    env: &EnvRef,
-    file: &PlanFile,
-) -> Result<bool, Failure> {
-    let source = super::snapshot::StoreBlobs { store: store.clone(), env: env.clone() };
-    let files = super::snapshot::files(&file.manifest, &file.blobs, &source, None).await?;
-    let stack = crate::stack::load(&*files, &ctx.providers.catalog).stack;
-    Ok(stack
-        .environments
-        .get(env.environment.as_str())
-        .is_some_and(|environment| environment.manual_approval))
+fn is_manual(ctx: &Context, env: &EnvRef, files: &dyn windlass_model::Files) -> bool {
+    let stack = crate::stack::load(files, &ctx.providers.catalog).stack;
+    let environment = stack.environments.get(env.environment.as_str());
+    environment.is_some_and(|environment| environment.manual_approval)
 }

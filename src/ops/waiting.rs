@@ -39,6 +39,7 @@ pub async fn save(
     };
     let end = Entry::End { status: RunStatus::NeedsApproval, version: None };
     recorder.append(&[begin, end]).await?;
+    let warnings = planned.made.saved(plan).await?;
     let mut done = Done::nothing(recorder.state.outputs.clone());
     recorder.held.release().await?;
     done.run = Some(run.clone());
@@ -47,6 +48,7 @@ pub async fn save(
     done.waits_for = Some(plan.id);
     let title = format!("environment `{}` needs an approval of this plan", planned.env.environment);
     let help = format!("`windlass approve {run}`, then `windlass resume {run}`");
+    done.diagnostics.extend(warnings);
     done.diagnostics.push(Diagnostic::error(title).help(help));
     Ok(done)
 }

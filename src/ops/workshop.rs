@@ -22,6 +22,7 @@ pub struct Workshop {
     run: RunId,
     owner: Arc<Owner>,
     work: PathBuf,
+    log: Option<PathBuf>,
     ctx: Context,
 }
 
@@ -32,34 +33,57 @@ pub struct StepDirs {
     pub own: Option<PathBuf>,
     /// Of the runs that it takes over.
     pub earlier: Vec<PathBuf>,
+    /// The run's log.
+    pub log: Option<PathBuf>,
+}
+
+impl StepDirs {
+    /// Of a run, whose log is beside them.
+    pub fn of_run(own: PathBuf, earlier: Vec<PathBuf>) -> StepDirs {
+        let log = own.parent().map(|run| run.join("log"));
+        StepDirs { own: Some(own), earlier, log }
+    }
+
+    /// Of a plan, and the log of the run that it is made in. A run's own directory is not for it: there each file is announced
+    /// by an intent (rule V4).
+    pub fn of_plan(own: PathBuf, log: Option<PathBuf>) -> StepDirs {
+        StepDirs { own: Some(own), log, ..StepDirs::default() }
+    }
+
+    /// Only to look at what others left.
+    pub fn earlier(earlier: Vec<PathBuf>) -> StepDirs {
+        StepDirs { earlier, ..StepDirs::default() }
+    }
 }
 
 impl Workshop {
     /// The tools for an environment, for one plan or run.
     pub fn new(ctx: &Context, env: &EnvRef, store_id: &str, run: &RunId, steps: StepDirs) -> Workshop {
         let redact = Arc::new(Redactor::default());
-        let log = steps.own.as_ref().and_then(|steps| steps.parent()).map(|run| run.join("log"));
-        let runner = ToolRunner::new(RunnerConfig {
-            supervisor: ctx.supervisor.clone(),
-            steps: steps.own,
-            earlier: steps.earlier,
-            log,
-        });
-        let tools = Arc::new(Toolbox {
-            host: ctx.host.clone(),
-            runner: Arc::new(runner),
-            env: ctx.env.clone(),
-            cache: ctx.dir.join(".windlass").join("cache"),
-            redact: redact.clone(),
-            known: ctx.known.clone(),
-        });
+        let log = steps.log.clone();
+        let tools = toolbox(ctx, &redact, steps);
         let owner = Arc::new(Owner {
             store: store_id.to_owned(),
             stack: env.stack.clone(),
             environment: env.environment.clone(),
         });
         let work = ctx.work_dir(&env.environment);
-        Workshop { tools, redact, stop: Stop::default(), run: run.clone(), owner, work, ctx: ctx.clone() }
+        Workshop {
+            tools,
+            redact,
+            stop: Stop::default(),
+            run: run.clone(),
+            owner,
+            work,
+            log,
+            ctx: ctx.clone(),
+        }
+    }
+
+    /// The same, to plan with: supervised commands keep their files at `steps`.
+    pub fn planning(&self, steps: PathBuf) -> Workshop {
+        let steps = StepDirs::of_plan(steps, self.log.clone());
+        Workshop { tools: toolbox(&self.ctx, &self.redact, steps), ..self.clone() }
     }
 
     /// Providers, none opened yet.
@@ -78,4 +102,21 @@ impl Workshop {
             stop: self.stop.clone(),
         }
     }
+}
+
+fn toolbox(ctx: &Context, redact: &Arc<Redactor>, steps: StepDirs) -> Arc<Toolbox> {
+    let runner = ToolRunner::new(RunnerConfig {
+        supervisor: ctx.supervisor.clone(),
+        steps: steps.own,
+        earlier: steps.earlier,
+        log: steps.log,
+    });
+    Arc::new(Toolbox {
+        host: ctx.host.clone(),
+        runner: Arc::new(runner),
+        env: ctx.env.clone(),
+        cache: ctx.dir.join(".windlass").join("cache"),
+        redact: redact.clone(),
+        known: ctx.known.clone(),
+    })
 }

@@ -53,7 +53,10 @@ async fn put(job: &Job) -> Result<Answer, ProviderError> {
             let refresh = job.refresh && job.plan_reads;
             let ask =
                 Ask { prior: prior.as_deref(), desired: desired.as_ref(), refresh, replace: job.replace };
-            job.session.plan(&job.call, ask).await?
+            let proposed = job.session.plan(&job.call, ask).await;
+            // Its outcome is known: what its commands put out is not needed any more.
+            job.call.tools.runner.settled(&job.call.token)?;
+            proposed?
         }
     };
     proposed.drift = proposed.drift.or(drift);

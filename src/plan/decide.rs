@@ -73,7 +73,7 @@ pub fn decide(subject: &Subject<'_>, answer: Answer) -> Decision {
     let tainted = seen.as_ref().and_then(|seen| seen.tainted.clone());
     let may_replace = subject.schema.replace != Replace::Never;
     let verdict = match proposed.verdict {
-        Verdict::Deferred => return deferred(subject, seen.as_deref(), proposed.waits_for, proposed.planned),
+        Verdict::Deferred => return put_off(subject, seen.as_deref(), proposed),
         _ if seen.is_none() => Verdict::Change,
         _ if may_replace && (subject.replace || tainted.is_some()) => Verdict::Replace,
         Verdict::Replace if !may_replace => Verdict::Change,
@@ -229,6 +229,17 @@ impl Draft<'_> {
             artefact: None,
         }
     }
+}
+
+/// A step that its provider cannot plan yet, with what is certain of it.
+fn put_off(subject: &Subject<'_>, seen: Option<&Record>, proposed: Proposed) -> Decision {
+    let Proposed { planned, waits_for, nested, place, .. } = proposed;
+    let mut decision = deferred(subject, seen, waits_for, planned);
+    for step in &mut decision.steps {
+        step.nested.clone_from(&nested);
+        step.place.clone_from(&place);
+    }
+    decision
 }
 
 /// A step that cannot be planned yet: what it waits for, and what is certain of it.

@@ -16,7 +16,7 @@ mod world;
 use windlass_model::{Address, Diagnostic, Kind, ResourceSchema, Value};
 
 pub use ask::{Answered, Job, ask};
-pub use bundle::{BlobSource, Blobs, PlanEngine};
+pub use bundle::{BlobSource, Blobs, Notes, PlanEngine, latest};
 pub use decide::{Answer, Decision, Subject, at, decide, deferred, deletion};
 pub use desire::{Desire, desire, instance_dependencies, policy};
 pub use expand::Expansion;
@@ -24,7 +24,7 @@ pub use file::{FileProblem, PlanFile, seal_digest};
 pub use identity::{fingerprint, plan_id, step_digest, supplement_id};
 pub use order::{Dependencies, Wiring, arrange};
 pub use planner::{Draft, Freshness, Past, Refresh, Request, configuration, plan};
-pub use sessions::{Budget, Calls, Opened, Providers, Sessions, file_name};
+pub use sessions::{Budget, Calls, Opened, Providers, Sessions, file_name, plan_token};
 pub use world::{Instance, InstanceScope, Names, World};
 
 /// What the unknown parts of a value wait for, as text: sorted, each once.

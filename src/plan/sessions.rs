@@ -169,6 +169,11 @@ impl Calls {
     }
 }
 
+/// What names the planning of a resource to a tool or cloud: no other plan has it.
+pub fn plan_token(run: &RunId, address: &Address) -> Token {
+    Token::new(&Digest::of(run.0.as_bytes()), &address.to_string())
+}
+
 /// An address as a file name: what is not plain is written as `%` and hex, so that different addresses stay different.
 pub fn file_name(address: &Address) -> String {
     let mut name = String::new();

@@ -28,7 +28,8 @@ pub struct World {
     pub graph: Arc<Graph>,
     names: Names,
     variables: BTreeMap<Arc<str>, Value>,
-    files: Arc<dyn Files>,
+    /// The stack's files.
+    pub files: Arc<dyn Files>,
     blocks: Vec<Block>,
     locals: BTreeMap<Arc<str>, Result<Value, Box<Diagnostic>>>,
     /// Which locals use a block, directly or through other locals.

@@ -69,7 +69,7 @@ async fn a_saved_plan_that_showed_the_rollback_needs_no_flag() {
     let planned = site.plan().await.unwrap();
     assert!(text(&planned).contains("undoes that rollback"), "{}", text(&planned));
     let path = site.dir.path().join("saved.plan");
-    ops::save_plan(&planned, &path).unwrap();
+    ops::save_plan(planned, &path).await.unwrap();
     assert_eq!(site.apply_file(&path).await.unwrap().version, Some(4));
     let stale = site.apply_file(&path).await.unwrap_err();
     assert!(matches!(stale.kind, FailureKind::Stale), "{}", said(&stale));

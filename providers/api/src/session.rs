@@ -158,7 +158,7 @@ pub struct Proposed {
     pub planned: Value,
     /// Which attributes make it a change, or a replacement.
     pub why: Vec<AttrPath>,
-    /// What the tool does inside.
+    /// What the tool does inside. Of `Deferred`: what is certain of it.
     pub nested: Vec<NestedChange>,
     /// The tool's own plan.
     pub artefact: Option<Private>,
@@ -268,7 +268,8 @@ pub trait Engine: Send + Sync {
     fn say(&self, event: StepEvent);
 
     /// Notes a checkpoint: durable when it returns. While planning: what `discard` needs to find what is about to be made
-    /// outside, should the plan die before it is told.
+    /// outside, should the plan die before it is told; an
+    /// empty one says that nothing of that is left.
     async fn note(&self, private: &Private) -> Result<(), ProviderError>;
 
     /// Keeps a file's content in the store (while planning: with the plan). Durable when it returns from an apply.

@@ -221,5 +221,6 @@ pub fn told(context: &Context, done: &Done) -> Outcome {
     if !context.options.json && !done.outputs.is_empty() && done.failures.is_empty() {
         output.result(&report::outputs(&done.outputs, &output.result_style));
     }
-    Ok(Exit::of_run(done.status, done.failures.len()))
+    let stale = done.failures.iter().filter(|failure| failure.stale).count();
+    Ok(Exit::of_run(done.status, done.failures.len(), stale))
 }

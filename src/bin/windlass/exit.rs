@@ -34,10 +34,11 @@ impl Exit {
         self as u8
     }
 
-    /// Of a run that ended; `failed` steps beat an interruption.
-    pub fn of_run(status: RunStatus, failed: usize) -> Exit {
+    /// Of a run that ended; `failed` steps beat an interruption, and where all that failed is `stale`, so is the plan.
+    pub fn of_run(status: RunStatus, failed: usize, stale: usize) -> Exit {
         match status {
             RunStatus::Applied => Exit::Done,
+            RunStatus::Failed if failed > 0 && failed == stale => Exit::Stale,
             RunStatus::Failed => Exit::Failed,
             RunStatus::Interrupted if failed > 0 => Exit::Failed,
             RunStatus::Interrupted => Exit::Interrupted,
@@ -99,8 +100,10 @@ mod tests {
 
     #[test]
     fn failure_beats_interruption() {
-        assert_eq!(Exit::of_run(RunStatus::Interrupted, 1), Exit::Failed);
-        assert_eq!(Exit::of_run(RunStatus::Interrupted, 0), Exit::Interrupted);
-        assert_eq!(Exit::of_run(RunStatus::NeedsApproval, 0), Exit::NotApproved);
+        assert_eq!(Exit::of_run(RunStatus::Interrupted, 1, 0), Exit::Failed);
+        assert_eq!(Exit::of_run(RunStatus::Interrupted, 0, 0), Exit::Interrupted);
+        assert_eq!(Exit::of_run(RunStatus::NeedsApproval, 0, 0), Exit::NotApproved);
+        assert_eq!(Exit::of_run(RunStatus::Failed, 2, 2), Exit::Stale);
+        assert_eq!(Exit::of_run(RunStatus::Failed, 2, 1), Exit::Failed);
     }
 }

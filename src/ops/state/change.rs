@@ -306,8 +306,9 @@ impl Site<'_> {
         let opened = sessions.open(&alias, &config, budget, b"").await.map_err(failed)?;
         let calls = self.workshop.calls(files);
         let token = Token::new(&canon::digest(&id), &address.to_string());
-        let call = calls.call(address, token, 1, None, self.engine.clone());
+        let call = calls.call(address, token, 1, None, self.engine.of(address, &alias));
         let observed = opened.session.import(&call, id, &desire.value).await.map_err(failed)?;
+        let account = opened.session.account_for(&address.kind, &desire.value).await.map_err(failed)?;
         let policy = plan::policy(Some(resource), schema, Op::Import, None, &desire.value);
         let act = Act {
             id: StepId { slot: address.slot(), op: Op::Import },
@@ -321,7 +322,7 @@ impl Site<'_> {
                 depends_on: desire.depends_on,
                 fingerprint: crate::apply::NEVER,
                 place: None,
-                account: None,
+                account,
                 policy,
             },
         };

@@ -1,6 +1,6 @@
 //! One instance: evaluated, checked, skipped or asked about, decided.
 
-use windlass_model::{Address, Diagnostic, Digest, Op, Operation, Replace, ResourceSchema, Slot, Token};
+use windlass_model::{Address, Diagnostic, Digest, Op, Operation, Replace, ResourceSchema, Slot};
 
 use super::provider::Config;
 use super::{Item, Planner, Refresh};
@@ -8,6 +8,7 @@ use crate::plan::ask::{Answered, Job};
 use crate::plan::decide::{Decision, Subject, decide, deferred};
 use crate::plan::desire::{Desire, desire, placed, policy};
 use crate::plan::identity::{fingerprint, step_digest};
+use crate::plan::sessions::plan_token;
 use crate::plan::{Instance, Opened, named_unknowns, with_unknowns};
 use crate::stack::ResourceBlock;
 
@@ -144,8 +145,9 @@ impl Planner<'_> {
         };
         let tainted = item.record.as_ref().is_some_and(|record| record.tainted.is_some());
         let may_replace = schema.replace != Replace::Never;
-        let token = Token::new(&Digest::of(self.request.calls.run.0.as_bytes()), &address.to_string());
-        let mut call = self.request.calls.call(&address, token, 1, None, self.request.engine.clone());
+        let token = plan_token(&self.request.calls.run, &address);
+        let engine = self.request.engine.of(&address, &item.provider);
+        let mut call = self.request.calls.call(&address, token, 1, None, engine);
         if let (None, Some(past)) = (&item.desire, &self.past_files) {
             call.files = past.clone();
         }

@@ -16,9 +16,9 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use windlass_model::{
     Address, Diagnostic, Digest, Files, Operation, OutputChange, Record, Slot, State, Step, Value,
 };
-use windlass_provider::Engine;
 
 use super::ask::{Job, ask};
+use super::bundle::PlanEngine;
 use super::decide::Decision;
 use super::desire::Desire;
 use super::expand::Expansion;
@@ -69,7 +69,7 @@ pub struct Request<'a> {
     /// Providers.
     pub sessions: Sessions,
     /// The engine as providers see it while planning.
-    pub engine: Arc<dyn Engine>,
+    pub engine: Arc<PlanEngine>,
     /// The sources that state was applied from: what is deleted may no longer be in the checkout.
     pub past: Arc<dyn Past>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Slot;
+use crate::address::{Address, Slot};
 use crate::ids::{Digest, Epoch, PlanId, RunId, Token};
 use crate::plan::{Operation, Step, StepId};
 use crate::record::{Output, Private, Record};
@@ -110,6 +110,17 @@ pub enum Entry {
         /// The version that it committed.
         version: Option<u64>,
     },
+}
+
+/// What a plan is about to make outside, or has made: written down before, so that it can be thrown away if the plan dies.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlanNote {
+    /// Of which resource.
+    pub address: Address,
+    /// Provider and alias.
+    pub provider: String,
+    /// The provider's own; empty: nothing of what was noted for this resource is left.
+    pub private: Private,
 }
 
 /// How a step ended.

@@ -21,7 +21,7 @@ pub use address::{Address, AddressError, Key, ModuleStep, Slot};
 pub use diagnostic::{AttrPath, Diagnostic, Finding, Help, Label, PathStep, Severity, Span};
 pub use event::{Event, EventKind, StepEvent};
 pub use ids::{Digest, DigestError, Epoch, PlanId, RunId, Token, hex};
-pub use journal::{Entry, ErrorClass, Outcome, RunStatus};
+pub use journal::{Entry, ErrorClass, Outcome, PlanNote, RunStatus};
 pub use number::Number;
 pub use plan::{
     Deferred, Header, Inputs, Need, NestedChange, Op, Operation, OutputChange, Plan, Policy, Reason, Seal,

@@ -104,6 +104,15 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes an empty directory; it may be gone.
+    pub fn remove_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
+        match self.fs.remove_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", dir, error)),
+            _ => Ok(()),
+        }
+    }
+
     fn is_durable(&self, dir: &Path) -> bool {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(dir)
     }

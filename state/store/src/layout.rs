@@ -8,6 +8,7 @@
 //!     objects/ab/<sha256>                packs of records, indexes, plans, sources, tool state: immutable
 //!     approvals/<plan>-<seal>.json       made once
 //!     runs/<epoch>-<ulid>/               journal.jsonl, run.flock, steps/
+//!     plans/<ulid>/                      what a plan made outside: plan.flock, notes.jsonl, steps/, saved.json
 //!     seen.json                          a cache
 //! ```
 //! `run.flock` is in the run's own directory, so that each holder has a lock file of its own: a holder whose lock was broken
@@ -67,9 +68,41 @@ impl Places {
         self.dir.join("runs")
     }
 
+    pub fn plans(&self) -> PathBuf {
+        self.dir.join("plans")
+    }
+
+    pub fn plan(&self, run: &RunId) -> PlanPlaces {
+        PlanPlaces { dir: self.plans().join(file_name(run)) }
+    }
+
     pub fn run(&self, epoch: Epoch, run: &RunId) -> RunPlaces {
-        let run = if is_plain(&run.0) { run.0.clone() } else { encode(&run.0) };
+        let run = file_name(run);
         RunPlaces { dir: self.runs().join(format!("{epoch:08}-{run}")) }
+    }
+}
+
+/// The places of a plan that made something outside.
+#[derive(Clone, Debug)]
+pub(crate) struct PlanPlaces {
+    pub dir: PathBuf,
+}
+
+impl PlanPlaces {
+    pub fn lock(&self) -> PathBuf {
+        self.dir.join("plan.flock")
+    }
+
+    pub fn notes(&self) -> PathBuf {
+        self.dir.join("notes.jsonl")
+    }
+
+    pub fn saved(&self) -> PathBuf {
+        self.dir.join("saved.json")
+    }
+
+    pub fn steps(&self) -> PathBuf {
+        self.dir.join("steps")
     }
 }
 
@@ -138,6 +171,15 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     (encode(&name) == text).then_some(name)
 }
 
+fn file_name(run: &RunId) -> String {
+    if is_plain(&run.0) { run.0.clone() } else { encode(&run.0) }
+}
+
+/// A run's id, of a name that it made.
+pub(crate) fn plain_run(name: &str) -> Option<RunId> {
+    if is_plain(name) { Some(RunId(name.to_owned())) } else { decode(name).map(RunId) }
+}
+
 /// Letters and digits only, as a ULID: kept as it is, the epoch in front tells runs apart on every file system.
 fn is_plain(run: &str) -> bool {
     !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -146,8 +188,7 @@ fn is_plain(run: &str) -> bool {
 /// Epoch and run of a run directory's name.
 pub(crate) fn run_of(name: &str) -> Option<(Epoch, RunId)> {
     let (epoch, run) = name.split_once('-')?;
-    let run = if is_plain(run) { run.to_owned() } else { decode(run)? };
-    Some((epoch.parse().ok()?, RunId(run)))
+    Some((epoch.parse().ok()?, plain_run(run)?))
 }
 
 #[cfg(test)]

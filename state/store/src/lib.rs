@@ -15,6 +15,7 @@ mod journal;
 mod layout;
 mod local;
 mod pack;
+mod plan_notes;
 mod rename;
 mod sweep;
 mod take;
@@ -23,6 +24,7 @@ mod version;
 
 pub use doctor::Problem;
 pub use local::LocalStore;
+pub use plan_notes::{LeftPlan, PlanNotes};
 pub use traits::{
     Approval, EnvRef, Head, Held, Holder, LockInfo, RunInfo, Seen, SeenEntry, Store, StoreError, StoreId,
     Unfinished, VersionMeta, VersionStatus,

@@ -3,6 +3,7 @@
 //! The world outlives any engine. It is strict: what a right engine never does (create what lives, change what is not there, work
 //! twice on one token) is kept as a violation.
 
+mod stage;
 mod world;
 
 use std::collections::BTreeMap;
@@ -245,6 +246,9 @@ impl Session for FakeSession {
             warnings: Vec::new(),
             waits_for: Vec::new(),
         };
+        if proposed.verdict != Verdict::Same && ask.desired.is_some() && !matches!(act, Act::Defer(_)) {
+            proposed.artefact = stage::stage(&self.world, call).await?;
+        }
         match act {
             Act::Defer(waits_for) => (proposed.verdict, proposed.waits_for) = (Verdict::Deferred, waits_for),
             Act::Unknown(names) => proposed.planned = forget(&proposed.planned, &names),
@@ -253,10 +257,16 @@ impl Session for FakeSession {
         Ok(proposed)
     }
 
+    async fn discard(&self, _call: &Call, private: &Private) -> Result<(), ProviderError> {
+        stage::discard(&self.world, private);
+        Ok(())
+    }
+
     async fn apply(&self, call: &Call, work: Work<'_>) -> Result<Option<Observed>, Box<ApplyFailure>> {
         let _running = self.world.running();
         let phase = phase_of(work.op);
         let act = self.begin(call, phase).await.map_err(ApplyFailure::untouched)?;
+        stage::used(&self.world, &work).map_err(ApplyFailure::untouched)?;
         let done = self.act(call, work).map_err(ApplyFailure::untouched)?;
         if self.world.notes()
             && let Some(seen) = &done

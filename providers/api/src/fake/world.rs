@@ -151,6 +151,8 @@ struct Inner {
     violations: Vec<String>,
     delay: Duration,
     notes: bool,
+    stages: bool,
+    staged: BTreeSet<String>,
     account: Option<String>,
     tool: String,
     running: usize,
@@ -191,6 +193,29 @@ impl FakeWorld {
     /// How long each create, update and delete takes that no script says otherwise of.
     pub fn set_delay(&self, delay: Duration) {
         self.inner().delay = delay;
+    }
+
+    /// Whether each plan makes something outside that its apply uses.
+    pub fn set_stages(&self, stages: bool) {
+        self.inner().stages = stages;
+    }
+
+    /// What plans made and neither an apply used nor anybody threw away, by run and address.
+    pub fn staged(&self) -> Vec<String> {
+        self.inner().staged.iter().cloned().collect()
+    }
+
+    pub(super) fn stages(&self) -> bool {
+        self.inner().stages
+    }
+
+    pub(super) fn stage(&self, name: &str) {
+        self.inner().staged.insert(name.to_owned());
+    }
+
+    /// Whether it was there.
+    pub fn unstage(&self, name: &str) -> bool {
+        self.inner().staged.remove(name)
     }
 
     /// Whether each create and update notes a checkpoint after its effect.

@@ -104,15 +104,28 @@ pub async fn run(context: &mut Context, args: Args) -> Outcome {
     if !planned.errors.is_empty() {
         let source = |path: &str| engine::text(&*planned.files, path);
         output.progress(&report::diagnostics(&planned.errors, &source, &output.progress_style));
+        say(context, &ops::drop_plan(planned).await);
         return Ok(Exit::Failed);
     }
-    if let Some(path) = &args.out {
-        let path = context.options.path(path);
-        ops::save_plan(&planned, &path)?;
-        output.progress(&format!("saved: `{} apply {}`\n", context.options.command, shown(&path, context)));
-    }
     let changes = args.detailed_exitcode && !plan.is_empty();
+    match &args.out {
+        Some(path) => {
+            let path = context.options.path(path);
+            say(context, &ops::save_plan(planned, &path).await?);
+            let command = &context.options.command;
+            output.progress(&format!("saved: `{command} apply {}`\n", shown(&path, context)));
+        }
+        None => say(context, &ops::drop_plan(planned).await),
+    }
     Ok(if changes { Exit::Changes } else { Exit::Done })
+}
+
+/// What is to be said of how the plan was kept or dropped.
+fn say(context: &Context, warnings: &[windlass_model::Diagnostic]) {
+    let output = &context.output;
+    if !warnings.is_empty() {
+        output.progress(&report::diagnostics(warnings, &|_| None, &output.progress_style));
+    }
 }
 
 /// A path as the user would give it again.

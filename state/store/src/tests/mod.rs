@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod damage;
 mod keeping;
+mod plans;
 mod sim;
 
 use std::path::Path;
