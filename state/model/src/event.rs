@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error_class::ErrorClass;
 use crate::ids::{PlanId, RunId};
-use crate::journal::{ErrorClass, RunStatus};
+use crate::journal::RunStatus;
 use crate::plan::Operation;
 
 /// One event. Everything in it is already redacted.

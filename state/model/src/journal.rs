@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Slot};
+use crate::error_class::ErrorClass;
 use crate::ids::{Digest, Epoch, PlanId, RunId, Token};
 use crate::plan::{Operation, Step, StepId};
 use crate::record::{Output, Private, Record};
@@ -145,70 +146,6 @@ pub enum Outcome {
         #[serde(default)]
         left_nothing: bool,
     },
-}
-
-/// The kinds of failure (public: in events and documents).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorClass {
-    /// Credentials are missing, expired or wrong.
-    Auth,
-    /// Who asks may not do this.
-    Permission,
-    /// What was asked for is wrong.
-    InvalidConfig,
-    /// Something of that name exists and is not ours.
-    NameTaken,
-    /// Something needed does not exist.
-    NotFound,
-    /// Something else changes it right now, or it is not as expected.
-    Conflict,
-    /// Too many requests.
-    RateLimited,
-    /// The other side is down.
-    Unavailable,
-    /// It took too long.
-    Timeout,
-    /// What was to be built does not build.
-    BuildFailed,
-    /// What was to be sent did not arrive.
-    UploadFailed,
-    /// A program is not there, or not of the version wanted.
-    ToolMissing,
-    /// It was interrupted.
-    Cancelled,
-    /// A mistake in Windlass.
-    Bug,
-    /// None of these.
-    Unknown,
-}
-
-impl ErrorClass {
-    /// Whether trying again by itself can help.
-    pub fn is_temporary(self) -> bool {
-        matches!(self, ErrorClass::RateLimited | ErrorClass::Unavailable | ErrorClass::UploadFailed)
-    }
-
-    /// The word, as in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ErrorClass::Auth => "auth",
-            ErrorClass::Permission => "permission",
-            ErrorClass::InvalidConfig => "invalid_config",
-            ErrorClass::NameTaken => "name_taken",
-            ErrorClass::NotFound => "not_found",
-            ErrorClass::Conflict => "conflict",
-            ErrorClass::RateLimited => "rate_limited",
-            ErrorClass::Unavailable => "unavailable",
-            ErrorClass::Timeout => "timeout",
-            ErrorClass::BuildFailed => "build_failed",
-            ErrorClass::UploadFailed => "upload_failed",
-            ErrorClass::ToolMissing => "tool_missing",
-            ErrorClass::Cancelled => "cancelled",
-            ErrorClass::Bug => "bug",
-            ErrorClass::Unknown => "unknown",
-        }
-    }
 }
 
 /// How a run ended.

@@ -5,6 +5,7 @@
 mod address;
 pub mod canon;
 mod diagnostic;
+mod error_class;
 mod event;
 mod ids;
 mod journal;
@@ -19,9 +20,10 @@ mod value;
 
 pub use address::{Address, AddressError, Key, ModuleStep, Slot};
 pub use diagnostic::{AttrPath, Diagnostic, Finding, Help, Label, PathStep, Severity, Span};
+pub use error_class::{ERROR_CLASSES, ErrorClass, ErrorFacts, Gravity, Recovery};
 pub use event::{Event, EventKind, StepEvent};
 pub use ids::{Digest, DigestError, Epoch, PlanId, RunId, Token, hex};
-pub use journal::{Entry, ErrorClass, Outcome, PlanNote, RunStatus};
+pub use journal::{Entry, Outcome, PlanNote, RunStatus};
 pub use number::Number;
 pub use plan::{
     Deferred, Header, Inputs, Need, NestedChange, Op, Operation, OutputChange, Plan, Policy, Reason, Seal,
