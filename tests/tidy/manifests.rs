@@ -3,15 +3,19 @@
 use crate::File;
 
 /// A crate's folder and the crates of the workspace that it may depend on.
-const TABLE: [(&str, &[&str]); 4] = [
+const TABLE: [(&str, &[&str]); 5] = [
     ("state/model", &[]),
     ("state/store", &["windlass-model"]),
     ("providers/api", &["windlass-model"]),
-    ("xtask", &[]),
+    ("testing", &[]),
+    ("xtask", &["windlass-testing"]),
 ];
 
 /// What any provider may depend on.
 const PROVIDER: &[&str] = &["windlass-model", "windlass-provider"];
+
+/// What any crate's tests may take besides, and nothing else may.
+const TESTS_ONLY: &str = "windlass-testing";
 
 /// What of the command line only the root package may have, and only behind its `cli` feature.
 const COMMAND_LINE: [&str; 3] = ["clap", "clap_complete", "indicatif"];
@@ -36,14 +40,17 @@ fn member(folder: &str, dependencies: &[Dependency]) -> Vec<String> {
         None if folder.starts_with("providers/") => PROVIDER,
         None => return vec!["has no line in the table of tests/tidy/manifests.rs".to_owned()],
     };
-    let named = dependencies.iter().map(|(_, name, _)| name.as_str());
-    let wrong = named.filter(|name| {
+    let wrong = dependencies.iter().filter(|(section, name, _)| {
         // A crate's own tests may take it with other features.
-        let own = folder == "providers/api" && *name == "windlass-provider";
-        let ours = name.starts_with("windlass") && !allowed.contains(name) && !own;
-        ours || COMMAND_LINE.contains(name)
+        let own = folder == "providers/api" && name == "windlass-provider" || for_tests(section, name);
+        let ours = name.starts_with("windlass") && !allowed.contains(&name.as_str()) && !own;
+        ours || COMMAND_LINE.contains(&name.as_str())
     });
-    wrong.map(|name| format!("may not depend on {name}")).collect()
+    wrong.map(|(_, name, _)| format!("may not depend on {name}")).collect()
+}
+
+fn for_tests(section: &str, name: &str) -> bool {
+    name == TESTS_ONLY && section.ends_with("dev-dependencies")
 }
 
 fn root(dependencies: &[Dependency]) -> Vec<String> {
@@ -51,7 +58,10 @@ fn root(dependencies: &[Dependency]) -> Vec<String> {
     let named = dependencies.iter().filter(|(section, name, rest)| {
         section == "dependencies" && only_binary(name) && !rest.contains("optional = true")
     });
-    named.map(|(_, name, _)| format!("{name} must be optional, behind `cli`")).collect()
+    let tests =
+        dependencies.iter().filter(|(section, name, _)| name == TESTS_ONLY && !for_tests(section, name));
+    let wrong = named.map(|(_, name, _)| format!("{name} must be optional, behind `cli`"));
+    wrong.chain(tests.map(|(_, name, _)| format!("{name} is for tests only"))).collect()
 }
 
 /// All dependencies, whatever they are for; not the workspace's list of versions.
@@ -92,12 +102,14 @@ mod tests {
             "[target.'cfg(unix)'.dependencies]\nwindlass.workspace = true",
             "[dependencies.windlass-store]\nworkspace = true",
             "[dependencies]\nclap.workspace = true",
+            "[dependencies]\nwindlass-testing.workspace = true",
         ] {
             assert_eq!(of("providers/terraform/Cargo.toml", bad), 1, "{bad}");
         }
         assert_eq!(of("state/model/Cargo.toml", "[dependencies]\nwindlass-store.workspace = true"), 1);
         assert_eq!(of("Cargo.toml", "[dependencies]\nclap = { workspace = true }"), 1);
         assert_eq!(of("Cargo.toml", "[dependencies]\nwindlass-provider-local.workspace = true"), 1);
+        assert_eq!(of("Cargo.toml", "[dependencies]\nwindlass-testing.workspace = true"), 1);
         assert_eq!(of("server/Cargo.toml", ""), 1);
         assert_eq!(findings(&File::new("xtask/Cargo.toml", "[package]")).len(), 1);
     }
@@ -106,6 +118,8 @@ mod tests {
     fn right_dependencies_are_fine() {
         let good = "[dependencies]\nwindlass-model.workspace = true\nwindlass-provider.workspace = true\nserde = \"1\"";
         assert_eq!(of("providers/terraform/Cargo.toml", good), 0);
+        let tests = "[dev-dependencies]\nwindlass-testing = { workspace = true, features = [\"grounds\"] }";
+        assert_eq!(of("providers/terraform/Cargo.toml", tests) + of("Cargo.toml", tests), 0);
         let root = "[workspace.dependencies]\nclap = \"4\"\n[dependencies]\nclap = { workspace = true, optional = true }";
         assert_eq!(of("Cargo.toml", root), 0);
     }

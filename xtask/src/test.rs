@@ -141,13 +141,14 @@ fn status(command: &mut Command, text: &str) -> Result<Ended> {
 
 /// The tools that the suites need and cargo cannot build.
 fn tools() -> Result<Ended> {
-    Ok(match workspace::find("terraform") {
-        Some(_) => Ended::Passed,
-        None => Ended::Missing(
+    let mut missing = crate::tools::lay()?;
+    if workspace::find("terraform").is_none() {
+        missing.push(
             "terraform is not on PATH: the suites of terraform_root and of examples/three-roots need it"
                 .to_owned(),
-        ),
-    })
+        );
+    }
+    Ok(if missing.is_empty() { Ended::Passed } else { Ended::Missing(missing.join("; ")) })
 }
 
 fn licences() -> Result<Ended> {
