@@ -214,6 +214,7 @@ impl<'r> Dispatcher<'r> {
                     active.noted.push(private);
                 }
             }
+            Wake::Told(Told::Healthy(node, value, answer)) => self.asked_for_health(node, *value, answer),
             Wake::Ack(result) => self.acked(result).await,
             Wake::Task(finished) => self.finished(*finished).await,
             Wake::Retry(node) => self.retry(node),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
-use windlass_model::{Digest, Entry, ErrorClass, Private, StepEvent, StepId};
+use windlass_model::{Digest, Entry, ErrorClass, Private, StepEvent, StepId, Value};
 use windlass_provider::{Engine, ProviderError};
 
 use super::recorder::Request;
@@ -16,6 +16,8 @@ pub enum Told {
     Said(u32, StepEvent),
     /// A step has noted a checkpoint; it is durable.
     Noted(u32, Private),
+    /// A step asks for its health gate before it ends.
+    Healthy(u32, Box<Value>, oneshot::Sender<Result<(), ProviderError>>),
 }
 
 /// The engine for one step.
@@ -61,6 +63,13 @@ impl Engine for StepEngine {
         // A later try of this run goes on from here, as one of a later run would.
         let _ = self.told.send(Told::Noted(self.node, private.clone()));
         Ok(())
+    }
+
+    async fn healthy(&self, value: &Value) -> Result<(), ProviderError> {
+        let (done, answer) = oneshot::channel();
+        let gone = || ProviderError::new(ErrorClass::Cancelled, "the run ended before it was healthy");
+        self.told.send(Told::Healthy(self.node, Box::new(value.clone()), done)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     async fn keep(&self, content: &[u8]) -> Result<Digest, ProviderError> {

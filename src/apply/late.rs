@@ -50,6 +50,10 @@ impl Engine for LateEngine {
         self.notes.note(private).await
     }
 
+    async fn healthy(&self, value: &Value) -> Result<(), ProviderError> {
+        self.run.healthy(value).await
+    }
+
     async fn keep(&self, content: &[u8]) -> Result<Digest, ProviderError> {
         self.run.keep(content).await
     }

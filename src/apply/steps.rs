@@ -24,6 +24,8 @@ pub(super) enum Finished {
     Permitted(u32, Box<(Settling, plan::Decision, Question)>, Permission),
     Applied(u32, Result<Option<Observed>, Box<ApplyFailure>>),
     Gated(u32, Box<Record>, Result<(), ProviderError>),
+    /// A provider was told whether what it made is healthy.
+    Answered,
 }
 
 impl Dispatcher<'_> {
@@ -190,6 +192,7 @@ impl Dispatcher<'_> {
             Finished::Applied(node, Ok(observed)) => self.applied(node, observed),
             Finished::Applied(node, Err(failure)) => self.apply_failed(node, *failure),
             Finished::Gated(node, record, result) => self.gated(node, *record, result),
+            Finished::Answered => {}
         }
     }
 
@@ -203,7 +206,11 @@ impl Dispatcher<'_> {
             return self.next_act(node, &act, next);
         };
         let record = act.record(observed);
-        match act.mold.policy.health {
+        let catalog = &self.run.sessions.providers.catalog;
+        let schema = catalog.resource(&act.id.slot.address.kind);
+        // What goes back by itself has asked already.
+        let asked = schema.is_some_and(|(_, schema)| schema.can.reverts);
+        match act.mold.policy.health && !asked {
             true => self.gate(node, &act, record),
             false => {
                 let record = Arc::new(record);
@@ -260,6 +267,33 @@ impl Dispatcher<'_> {
                 Err(why) => Err(ProviderError::new(ErrorClass::InvalidConfig, why)),
             };
             Finished::Gated(node, record, result)
+        });
+    }
+
+    /// A provider asks for the gate while it works.
+    pub(super) fn asked_for_health(
+        &mut self,
+        node: u32,
+        value: windlass_model::Value,
+        answer: tokio::sync::oneshot::Sender<Result<(), ProviderError>>,
+    ) {
+        let Some(active) = self.active.get(&node) else { return };
+        let act = active.act.clone();
+        if !act.mold.policy.health {
+            // Who asked may have been interrupted meanwhile.
+            let _ = answer.send(Ok(()));
+            return;
+        }
+        let seen = Observed { value, private: windlass_model::Private::default(), nested: Vec::new() };
+        let gate = self.gate_of(&act, &act.record(seen));
+        let call = self.call(node, &act.id, 1, act.mold.policy.timeout_s);
+        self.tasks.spawn(async move {
+            let result = match gate {
+                Ok(gate) => gate.wait(&call).await,
+                Err(why) => Err(ProviderError::new(ErrorClass::InvalidConfig, why)),
+            };
+            let _ = answer.send(result);
+            Finished::Answered
         });
     }
 

@@ -272,6 +272,16 @@ pub trait Engine: Send + Sync {
     /// empty one says that nothing of that is left.
     async fn note(&self, private: &Private) -> Result<(), ProviderError>;
 
+    /// Waits for the step's own `health` gate, asked with what the resource would be; at once where it has none. For types that
+    /// go back by themselves (`reverts`): they ask before they take away what was there. The engine asks for all others.
+    ///
+    /// # Errors
+    /// Why it is not healthy.
+    async fn healthy(&self, value: &Value) -> Result<(), ProviderError> {
+        let _ = value;
+        Ok(())
+    }
+
     /// Keeps a file's content in the store (while planning: with the plan). Durable when it returns from an apply.
     async fn keep(&self, content: &[u8]) -> Result<Digest, ProviderError>;
 
