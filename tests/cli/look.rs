@@ -133,3 +133,12 @@ fn doctors() {
     assert_eq!(sick["ok"], false);
     insta::assert_snapshot!(story.end());
 }
+
+#[test]
+fn advice_is_to_be_typed_as_the_command_was() {
+    let story = applied();
+    let plain = story.quietly("rollback --to 7 --auto-approve", 1);
+    assert!(plain.stderr.contains("`windlass state versions`"), "{plain}");
+    let elsewhere = story.quietly("-C ../stack rollback --to 7 --auto-approve", 1);
+    assert!(elsewhere.stderr.contains("`windlass -C ../stack state versions`"), "{elsewhere}");
+}

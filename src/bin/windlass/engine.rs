@@ -166,7 +166,7 @@ impl Confirm for Terminal {
     async fn show(&self, planned: &Planned, said: &[Diagnostic]) {
         let source = |path: &str| text(&*planned.files, path);
         if !said.is_empty() {
-            self.output.progress(&report::diagnostics(said, &source, &self.output.progress_style));
+            self.output.told(said, &source);
         }
         if !self.json {
             self.output.progress(&render::text(&planned.file.plan, &self.output.progress_style));
@@ -216,7 +216,7 @@ pub fn text(files: &dyn windlass_model::Files, path: &str) -> Option<String> {
 pub fn told(context: &Context, done: &Done) -> Outcome {
     let output = &context.output;
     if !done.diagnostics.is_empty() {
-        output.progress(&report::diagnostics(&done.diagnostics, &|_| None, &output.progress_style));
+        output.told(&done.diagnostics, &|_| None);
     }
     if !context.options.json && !done.outputs.is_empty() && done.failures.is_empty() {
         output.result(&report::outputs(&done.outputs, &output.result_style));

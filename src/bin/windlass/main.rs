@@ -48,7 +48,8 @@ fn run(surroundings: Surroundings, arguments: Vec<OsString>) -> u8 {
     };
     let (common, command) = cli.command.with(cli.common);
     let options = common.resolve(&surroundings.cwd);
-    let output = Output::new(&surroundings, options.no_color, options.verbose);
+    let mut output = Output::new(&surroundings, options.no_color, options.verbose);
+    output.command.clone_from(&options.command);
     if command.is_supervise() {
         return commands::supervise::run(output.errors());
     }
@@ -95,7 +96,7 @@ fn finish(options: &Options, output: &Output, outcome: Outcome) -> Exit {
         Err(failure) => {
             let checkout = Checkout::open(&options.dir).ok();
             let source = |file: &str| engine::text(checkout.as_ref()?, file);
-            output.progress(&report::diagnostics(&failure.diagnostics, &source, &output.progress_style));
+            output.told(&failure.diagnostics, &source);
             failure.exit
         }
     };
@@ -107,7 +108,7 @@ fn written(output: &Output, exit: Exit) -> Exit {
     match output.failure() {
         Some(message) if exit.is_success() => {
             let list = [Diagnostic::error(message)];
-            output.progress(&report::diagnostics(&list, &|_| None, &output.progress_style));
+            output.told(&list, &|_| None);
             Exit::Failed
         }
         _ => exit,

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use windlass::plan::render::Style;
+use windlass_model::Diagnostic;
 
+use crate::report::{Source, diagnostics};
 use crate::surroundings::Surroundings;
 
 /// Where a command writes. Clones write to the same places.
@@ -20,6 +22,8 @@ pub struct Output {
     pub result_style: Style,
     /// How progress and errors are rendered.
     pub progress_style: Style,
+    /// The command as the user began it, with `-C` and `-e`: what is to be typed next begins so too.
+    pub command: String,
 }
 
 struct Stream {
@@ -67,6 +71,7 @@ impl Output {
             stderr: Stream::new(Box::new(io::stderr())),
             result_style: style(surroundings.terminal.stdout),
             progress_style: style(surroundings.terminal.stderr),
+            command: "windlass".to_owned(),
         }
     }
 
@@ -74,7 +79,18 @@ impl Output {
     #[cfg(test)]
     pub fn to(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>) -> Output {
         let (stdout, stderr) = (Stream::new(stdout), Stream::new(stderr));
-        Output { stdout, stderr, result_style: Style::default(), progress_style: Style::default() }
+        let (result_style, progress_style) = (Style::default(), Style::default());
+        Output { stdout, stderr, result_style, progress_style, command: "windlass".to_owned() }
+    }
+
+    /// Advice with commands in it, as the user has to type them here.
+    pub fn as_typed(&self, advice: &str) -> String {
+        advice.replace("`windlass ", &format!("`{} ", self.command))
+    }
+
+    /// Errors and warnings, with the places in their sources.
+    pub fn told(&self, list: &[Diagnostic], source: Source<'_>) {
+        self.progress(&self.as_typed(&diagnostics(list, source, &self.progress_style)));
     }
 
     /// A part of the result; it ends its own lines.

@@ -10,7 +10,6 @@ use super::Context;
 use crate::engine;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::report;
 
 /// When tools are asked (rule P3).
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -103,7 +102,7 @@ pub async fn run(context: &mut Context, args: Args) -> Outcome {
     }
     if !planned.errors.is_empty() {
         let source = |path: &str| engine::text(&*planned.files, path);
-        output.progress(&report::diagnostics(&planned.errors, &source, &output.progress_style));
+        output.told(&planned.errors, &source);
         say(context, &ops::drop_plan(planned).await);
         return Ok(Exit::Failed);
     }
@@ -124,7 +123,7 @@ pub async fn run(context: &mut Context, args: Args) -> Outcome {
 fn say(context: &Context, warnings: &[windlass_model::Diagnostic]) {
     let output = &context.output;
     if !warnings.is_empty() {
-        output.progress(&report::diagnostics(warnings, &|_| None, &output.progress_style));
+        output.told(warnings, &|_| None);
     }
 }
 

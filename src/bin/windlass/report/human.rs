@@ -25,6 +25,10 @@ impl Human {
 impl Reporter for Human {
     fn event(&mut self, event: &Event) {
         if let Some(text) = lines(&event.kind) {
+            let text = match event.kind {
+                EventKind::StepFailed { .. } => self.output.as_typed(&text),
+                _ => text,
+            };
             self.output.progress(&text);
         }
         if let Some(text) = self.summary.event(event) {

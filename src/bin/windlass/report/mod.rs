@@ -13,7 +13,7 @@ use windlass::plan::render::{Style, safe, value_text};
 use windlass::stack::Checkout;
 use windlass_model::{Diagnostic, Output, Value};
 
-pub use diagnostic::diagnostics;
+pub use diagnostic::{Source, diagnostics};
 pub use human::Human;
 pub use json::Json;
 pub use live::{Live, Screen};
@@ -44,7 +44,7 @@ pub fn warnings(context: &Context, warnings: &[Diagnostic]) {
     }
     let checkout = Checkout::open(&context.options.dir).ok();
     let source = |file: &str| engine::text(checkout.as_ref()?, file);
-    context.output.progress(&diagnostics(warnings, &source, &context.output.progress_style));
+    context.output.told(warnings, &source);
 }
 
 /// Outputs as text, names aligned; sensitive ones are masked.
