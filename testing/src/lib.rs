@@ -2,6 +2,8 @@
 //! that counts what a tool is called for. For tests only: it panics where a test ground cannot be laid.
 
 #[cfg(feature = "grounds")]
+pub mod arm;
+#[cfg(feature = "grounds")]
 pub mod moto;
 #[cfg(feature = "grounds")]
 pub mod shim;
