@@ -279,7 +279,7 @@ impl Arm {
         self.world().behaviour.pace = pace;
     }
 
-    /// What `Retry-After` says while an operation runs.
+    /// When to come again while an operation runs (`Retry-After`, or its like for parts of a second).
     pub fn retry_after(&self, time: Duration) {
         self.world().behaviour.retry_after = time;
     }
@@ -327,6 +327,21 @@ impl Arm {
     /// What-if sees a property that nobody wrote as one that would go: `properties.sku.tier`.
     pub fn noise(&self, resource: &str, path: &str, value: Value) {
         self.world().behaviour.noise.push((resource.to_owned(), path.to_owned(), value));
+    }
+
+    /// What-if only calls the change of a resource possible.
+    pub fn potential(&self, resource: &str) {
+        self.world().behaviour.potential.push(resource.to_owned());
+    }
+
+    /// What-if cannot tell about a resource.
+    pub fn unsupported(&self, resource: &str, why: &str) {
+        self.world().behaviour.unsupported.push((resource.to_owned(), why.to_owned()));
+    }
+
+    /// What-if says this besides: `{"level", "code", "message", "target"}`.
+    pub fn diagnostic(&self, diagnostic: Value) {
+        self.world().behaviour.diagnostics.push(diagnostic);
     }
 
     /// Resources made from now on have these properties by themselves.

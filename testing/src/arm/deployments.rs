@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::errors::Failure;
-use super::http::{Reply, Request};
+use super::http::{Reply, Request, drop_key};
 use super::ids::{self, Place};
 use super::jobs::{self, Work};
 use super::plan::{Plan, Step};
 use super::template::parameters;
-use super::what_if;
 use super::world::{World, no_route, written};
+use super::{run, what_if};
 
 /// A deployment.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Deployment {
             self.plan.steps.iter().map(|step| ids::kind_and_name(&step.id).0).collect();
         let one = |kind: &String| {
             let (namespace, rest) = kind.split_once('/').unwrap_or((kind, ""));
-            json!({"namespace": namespace, "resourceTypes": [{"resourceType": rest, "locations": [self.plan.location]}]})
+            json!({"namespace": namespace, "resourceTypes": [{"resourceType": rest, "locations": self.plan.location.iter().collect::<Vec<_>>()}]})
         };
         kinds.iter().map(one).collect()
     }
@@ -283,7 +283,7 @@ fn post(
             let mut deployment = Deployment::new(world, plan, sent);
             deployment.state = "Succeeded".to_owned();
             let mut shown = deployment.shown();
-            shown["properties"].as_object_mut().map(|properties| properties.remove("outputResources"));
+            drop_key(&mut shown["properties"], "outputResources");
             shown["properties"]["validatedResources"] = Value::from(resources);
             Ok(Reply::json(200, shown))
         }
@@ -310,8 +310,9 @@ fn post(
             }
             let key = ids::key(&deployment.id);
             if let Some(deployment) = world.deployments.get_mut(&key) {
-                super::run::cancel(deployment);
+                run::cancel(deployment);
             }
+            jobs::ended(world, &key);
             Ok(Reply::empty(204))
         }
         "exporttemplate" => {

@@ -87,6 +87,12 @@ pub struct Behaviour {
     pub undeletable: Vec<(String, Option<Failure>)>,
     /// Read-only properties that what-if sees as changes: resource, path, value.
     pub noise: Vec<(String, String, Value)>,
+    /// Resources whose change what-if only calls possible.
+    pub potential: Vec<String>,
+    /// Resources that what-if cannot tell about, and why.
+    pub unsupported: Vec<(String, String)>,
+    /// What what-if says besides.
+    pub diagnostics: Vec<Value>,
     /// What resources have that their templates do not say: type or name, properties.
     pub computed: Vec<(String, Value)>,
     /// What validation says to every template.
@@ -107,6 +113,9 @@ impl Default for Behaviour {
             failing: Vec::new(),
             undeletable: Vec::new(),
             noise: Vec::new(),
+            potential: Vec::new(),
+            unsupported: Vec::new(),
+            diagnostics: Vec::new(),
             computed: Vec::new(),
             invalid: None,
             stacks_what_if: true,
@@ -129,6 +138,16 @@ impl Behaviour {
         self.failing.iter().find(|(wanted, _)| ids::means(wanted, id)).map(|(_, failure)| failure)
     }
 
+    /// Whether the change of a resource is only possible.
+    pub fn is_potential(&self, id: &str) -> bool {
+        self.potential.iter().any(|wanted| ids::means(wanted, id))
+    }
+
+    /// Why nothing can be told about a resource.
+    pub fn unsupported(&self, id: &str) -> Option<&str> {
+        self.unsupported.iter().find(|(wanted, _)| ids::means(wanted, id)).map(|(_, why)| why.as_str())
+    }
+
     /// Whether a resource cannot be deleted, and why not if it says so.
     pub fn undeletable(&self, id: &str) -> Option<Option<&Failure>> {
         self.undeletable
@@ -145,12 +164,17 @@ pub fn throttled(retry_after: Duration) -> Reply {
         "TooManyRequests",
         "The request is being throttled as the limit has been reached for operation type - Write. For more information, see https://aka.ms/arm-throttling",
     );
-    failure.reply().with("Retry-After", seconds(retry_after))
+    come_again(failure.reply(), retry_after)
 }
 
-/// As a header says it. Parts of a second are only for tests: `az` takes `0` as nothing said, and waits for 30 s.
-pub fn seconds(time: Duration) -> String {
-    if time.subsec_nanos() == 0 { time.as_secs().to_string() } else { format!("{:.3}", time.as_secs_f64()) }
+/// The header that says when to come again. Parts of a second have one of their own: in `Retry-After` some clients take only
+/// whole ones, and `az` takes `0` as nothing said, and waits for 30 s.
+pub fn come_again(reply: Reply, after: Duration) -> Reply {
+    if after.subsec_nanos() == 0 && after.as_secs() > 0 {
+        reply.with("Retry-After", after.as_secs().to_string())
+    } else {
+        reply.with("x-ms-retry-after-ms", after.as_millis().max(1).to_string())
+    }
 }
 
 #[cfg(test)]
@@ -173,8 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn whole_seconds_have_no_dot() {
-        assert_eq!(seconds(Duration::from_secs(2)), "2");
-        assert_eq!(seconds(Duration::from_millis(20)), "0.020");
+    fn whole_seconds_are_said_as_all_do() {
+        let header = |time| come_again(Reply::empty(202), time).headers.remove(0);
+        assert_eq!(header(Duration::from_secs(2)), ("Retry-After".to_owned(), "2".to_owned()));
+        assert_eq!(header(Duration::from_millis(20)), ("x-ms-retry-after-ms".to_owned(), "20".to_owned()));
     }
 }

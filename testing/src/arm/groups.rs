@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::errors::Failure;
-use super::http::{Reply, Request};
+use super::http::{Reply, Request, drop_key};
 use super::ids::{self, Place};
 use super::jobs::{self, Work};
 use super::world::World;
@@ -69,7 +69,7 @@ pub fn make(world: &mut World, place: &Place, body: &Value) {
         "tags": body.get("tags").cloned().unwrap_or_else(|| json!({})), "properties": {"provisioningState": "Succeeded"}
     });
     if group["managedBy"].is_null() {
-        group.as_object_mut().map(|group| group.remove("managedBy"));
+        drop_key(&mut group, "managedBy");
     }
     world.groups.insert(ids::key(&place.id()), group);
 }

@@ -68,6 +68,13 @@ pub fn pairs(text: &str) -> BTreeMap<String, String> {
     text.split('&').filter(|text| !text.is_empty()).map(pair).collect()
 }
 
+/// Takes a key out of an object.
+pub fn drop_key(object: &mut Value, key: &str) {
+    if let Some(object) = object.as_object_mut() {
+        object.remove(key);
+    }
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::errors::Failure;
-use super::faults::{Pace, seconds};
+use super::faults::{Pace, come_again};
 use super::http::Reply;
 use super::world::{World, no_route};
 use super::{groups, run, stack_delete, stacks};
@@ -66,9 +66,7 @@ impl Started {
             "{}/subscriptions/{}/operationStatuses/{}?api-version=2025-04-01",
             world.base, self.subscription, self.id
         );
-        Reply::json(status, body)
-            .with("Azure-AsyncOperation", url)
-            .with("Retry-After", seconds(world.behaviour.retry_after))
+        come_again(Reply::json(status, body).with("Azure-AsyncOperation", url), world.behaviour.retry_after)
     }
 
     fn location(&self, world: &World) -> String {
@@ -81,7 +79,7 @@ fn location(world: &World, subscription: &str, id: &str) -> String {
 }
 
 fn waiting(world: &World, location: &str) -> Reply {
-    Reply::empty(202).with("Location", location).with("Retry-After", seconds(world.behaviour.retry_after))
+    come_again(Reply::empty(202).with("Location", location), world.behaviour.retry_after)
 }
 
 /// Begins an operation.
@@ -172,7 +170,7 @@ fn state(world: &World, job: &Job) -> Reply {
         body["error"] = error;
     }
     let reply = Reply::json(200, body);
-    if job.ended.is_some() { reply } else { reply.with("Retry-After", seconds(world.behaviour.retry_after)) }
+    if job.ended.is_some() { reply } else { come_again(reply, world.behaviour.retry_after) }
 }
 
 /// Whoever shows a deployment or stack looks at its operation too.
@@ -184,6 +182,16 @@ pub fn look(world: &mut World, key: &str) {
     let found = world.jobs.iter().find(|(_, job)| is_of(job)).map(|(id, _)| id.clone());
     if let Some(id) = found {
         poll(world, &id);
+    }
+}
+
+/// A deployment has ended by itself: so has the operation that did it.
+pub fn ended(world: &mut World, deployment: &str) {
+    let ids: Vec<String> = world.jobs.keys().cloned().collect();
+    for id in ids {
+        if deployment_of(world, &id).as_deref() == Some(deployment) {
+            finish(world, &id);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::errors::Failure;
+use super::http::drop_key;
 use super::ids::{self, Place};
 use super::template::Template;
 use super::template::evaluate::{Frame, Missing, as_text};
@@ -103,7 +104,7 @@ impl Plan {
     pub fn body(&self, world: &World, step: &Step, preview: bool) -> Result<Value, Missing> {
         let frame = Frame { copies: step.copies.clone(), ..self.frame(world, preview) };
         let mut raw = step.raw.clone();
-        raw.as_object_mut().map(|raw| raw.remove("copy"));
+        drop_key(&mut raw, "copy");
         let inner = step.is_nested()
             && raw["properties"]["expressionEvaluationOptions"]["scope"]
                 .as_str()

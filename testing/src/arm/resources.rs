@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::errors::Failure;
-use super::http::{Reply, Request};
+use super::http::{Reply, Request, drop_key};
 use super::ids::{self, Place};
 use super::jobs::{self, Work};
 use super::template::functions;
@@ -45,7 +45,7 @@ impl Resource {
                 shown["properties"][key] = value.clone();
             }
         }
-        shown.as_object_mut().map(|shown| shown.remove("apiVersion"));
+        drop_key(&mut shown, "apiVersion");
         shown
     }
 }
@@ -125,7 +125,7 @@ pub fn list(world: &World, place: &str, request: &Request) -> Result<Reply, Fail
     };
     let short = |resource: &Resource| {
         let mut shown = resource.shown();
-        shown.as_object_mut().map(|shown| shown.remove("properties"));
+        drop_key(&mut shown, "properties");
         shown
     };
     let resources: Vec<Value> = world.resources.values().filter(is_wanted).map(short).collect();

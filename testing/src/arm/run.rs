@@ -131,11 +131,12 @@ fn settle(world: &mut World, deployment: &mut Deployment, index: usize, made: Ma
     let operation = match made {
         Made::Done(made) => {
             deployment.made.extend(made);
-            operation(world, deployment, &step, "Succeeded", "OK")
+            operation(world, deployment, Some(&step), "Succeeded", "OK")
         }
         Made::Failed(failure) => {
             deployment.failed.insert(ids::key(&step.id));
-            let mut operation = operation(world, deployment, &step, "Failed", status_code(failure.status));
+            let mut operation =
+                operation(world, deployment, Some(&step), "Failed", status_code(failure.status));
             operation["properties"]["statusMessage"] = json!({"status": "Failed", "error": failure.value()});
             let failure = if failure.target.is_some() { failure } else { failure.about(&step.id) };
             deployment.failures.push(failure.value());
@@ -152,23 +153,33 @@ fn announce(world: &mut World, deployment: &mut Deployment) {
     let free =
         |step: &&Step| step.after.iter().all(|key| !left.contains(key) && !deployment.failed.contains(key));
     if let Some(step) = deployment.left.iter().find(free).cloned() {
-        let operation = operation(world, deployment, &step, "Running", "Accepted");
+        let operation = operation(world, deployment, Some(&step), "Running", "Accepted");
         deployment.operations.push(operation);
     }
 }
 
-fn operation(world: &mut World, deployment: &Deployment, step: &Step, state: &str, code: &str) -> Value {
+fn operation(
+    world: &mut World,
+    deployment: &Deployment,
+    step: Option<&Step>,
+    state: &str,
+    code: &str,
+) -> Value {
     let number = format!("{:016X}", world.next());
-    let (kind, name) = ids::kind_and_name(&step.id);
-    json!({
+    let mut operation = json!({
         "id": format!("{}/operations/{number}", deployment.id),
         "operationId": number,
         "properties": {
-            "provisioningOperation": "Create", "provisioningState": state, "timestamp": written(Timestamp::now()), "duration": "PT0.5S",
-            "trackingId": world.guid(), "serviceRequestId": world.guid(), "statusCode": code,
-            "targetResource": {"id": step.id, "resourceType": kind, "resourceName": name}
+            "provisioningOperation": "Create", "provisioningState": state, "timestamp": written(Timestamp::now()),
+            "duration": "PT0.5S", "trackingId": world.guid(), "serviceRequestId": world.guid(), "statusCode": code
         }
-    })
+    });
+    if let Some(step) = step {
+        let (kind, name) = ids::kind_and_name(&step.id);
+        operation["properties"]["targetResource"] =
+            json!({"id": step.id, "resourceType": kind, "resourceName": name});
+    }
+    operation
 }
 
 fn status_code(status: u16) -> &'static str {
@@ -210,6 +221,11 @@ fn end(world: &mut World, deployment: &mut Deployment) {
         }
     }
     let failed = !deployment.failures.is_empty();
+    if !failed {
+        let mut last = operation(world, deployment, None, "Succeeded", "OK");
+        last["properties"]["provisioningOperation"] = Value::from("EvaluateDeploymentOutput");
+        deployment.operations.push(last);
+    }
     if failed {
         deployment.outputs = None;
         deployment.error = Some(Failure::deployment(&deployment.id, deployment.failures.clone()).value());

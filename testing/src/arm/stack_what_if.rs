@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors::Failure;
-use super::http::{Reply, Request};
+use super::http::{Reply, Request, drop_key};
 use super::ids::{self, Place};
 use super::jobs::{self, Work};
 use super::stacks::{self, Stack};
@@ -75,7 +75,7 @@ fn without_properties(one: &WhatIf) -> Value {
     let mut shown = one.shown.clone();
     let changes = shown["properties"]["changes"]["resourceChanges"].as_array_mut();
     for change in changes.into_iter().flatten() {
-        change.as_object_mut().map(|change| change.remove("resourceConfigurationChanges"));
+        drop_key(change, "resourceConfigurationChanges");
     }
     shown
 }
@@ -102,7 +102,7 @@ fn put(world: &mut World, place: &Place, name: &str, sent: &Value) -> Result<Rep
         "provisioningState": "succeeded", "correlationId": world.guid(), "deploymentStackResourceId": stack_id,
         "retentionInterval": properties["retentionInterval"], "actionOnUnmanage": properties["actionOnUnmanage"],
         "denySettings": properties["denySettings"], "deploymentScope": scope.id(),
-        "parameters": parameters::shown(&plan.template, &plan.parameters), "changes": changes, "diagnostics": []
+        "parameters": parameters::shown(&plan.template, &plan.parameters), "changes": changes, "diagnostics": world.behaviour.diagnostics
     });
     if let Some(stack) = &stack {
         shown["deploymentStackLastModified"] = Value::from(written(stack.changed));
@@ -155,6 +155,11 @@ fn kept(change: &Change, is_managed: bool, modes: &(String, String)) -> Value {
         shown["symbolicName"] = Value::from(symbol.clone());
     }
     shown["changeCertainty"] = Value::from(if change.is_certain { "definite" } else { "potential" });
+    if let Some(why) = &change.unsupported {
+        shown["changeType"] = Value::from("unsupported");
+        shown["unsupportedReason"] = Value::from(why.clone());
+        return shown;
+    }
     shown["managementStatusChange"] =
         json!({"before": if is_managed { "managed" } else { "unmanaged" }, "after": "managed"});
     shown["denyStatusChange"] =

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::errors::Failure;
+use super::http::drop_key;
 use super::ids::{self, Place};
 use super::plan::{Plan, Step};
 use super::resources::Resource;
@@ -26,8 +27,10 @@ pub struct Change {
     pub deployment: String,
     /// Its symbolic name.
     pub symbol: Option<String>,
-    /// Some of it is only known when it is done.
+    /// `false`: it may come otherwise.
     pub is_certain: bool,
+    /// Why nothing can be told about it.
+    pub unsupported: Option<String>,
 }
 
 /// What a template does, without what else is there.
@@ -66,7 +69,7 @@ fn one(world: &World, plan: &Plan, step: &Step, body: &Value, is_certain: bool) 
         None => world.resources.get(&key).map(|resource| resource.body.clone()),
     };
     if let Some(before) = &mut before {
-        before.as_object_mut().map(|before| before.remove("apiVersion"));
+        drop_key(before, "apiVersion");
         for (_, path, value) in
             world.behaviour.noise.iter().filter(|(wanted, ..)| ids::means(wanted, &step.id))
         {
@@ -90,19 +93,17 @@ fn one(world: &World, plan: &Plan, step: &Step, body: &Value, is_certain: bool) 
         delta,
         deployment: plan.place.resource(ids::DEPLOYMENT, &plan.name),
         symbol: step.symbol.clone(),
-        is_certain,
+        is_certain: is_certain && !world.behaviour.is_potential(&step.id),
+        unsupported: world.behaviour.unsupported(&step.id).map(str::to_owned),
     }
 }
 
 /// A group without what nobody writes.
 fn group_body(group: &Value, after: &Value) -> Value {
     let mut body = group.clone();
-    let drop = |key: &str, body: &mut Value| {
-        body.as_object_mut().map(|body| body.remove(key));
-    };
-    drop("properties", &mut body);
+    drop_key(&mut body, "properties");
     if after.get("tags").is_none() && body["tags"] == json!({}) {
-        drop("tags", &mut body);
+        drop_key(&mut body, "tags");
     }
     if after.get("properties").is_some() {
         body["properties"] = json!({});
@@ -133,13 +134,17 @@ pub fn result(world: &World, plan: &Plan, properties: &Value) -> Result<Value, F
     let complete = properties["mode"].as_str().is_some_and(|mode| mode.eq_ignore_ascii_case("Complete"));
     let found = changes(world, plan)?;
     let made: BTreeSet<String> = found.iter().map(|change| ids::key(&change.id)).collect();
-    let mut all: Vec<Value> = found.iter().map(|change| shown(change, only_ids)).collect();
+    let of = |certain| {
+        found.iter().filter(move |change| change.is_certain == certain).map(|change| shown(change, only_ids))
+    };
+    let potential: Vec<Value> = of(false).collect();
+    let mut all: Vec<Value> = of(true).collect();
     for resource in others(world, plan, &made) {
         let mut change =
             json!({"resourceId": resource.id, "changeType": if complete { "Delete" } else { "Ignore" }});
         if !only_ids {
             let mut before = resource.shown();
-            before.as_object_mut().map(|before| before.remove("properties"));
+            drop_key(&mut before, "properties");
             change["before"] = before;
         }
         all.push(change);
@@ -147,7 +152,7 @@ pub fn result(world: &World, plan: &Plan, properties: &Value) -> Result<Value, F
     all.sort_by_key(|change| change["resourceId"].as_str().map(str::to_lowercase));
     Ok(
         json!({"status": "Succeeded", "properties": {"correlationId": super::template::functions::guid(&[json!(plan.name)]),
-        "changes": all, "potentialChanges": [], "diagnostics": []}}),
+        "changes": all, "potentialChanges": potential, "diagnostics": world.behaviour.diagnostics}}),
     )
 }
 
@@ -176,7 +181,11 @@ fn shown(change: &Change, only_ids: bool) -> Value {
     if let Some(symbol) = &change.symbol {
         shown["symbolicName"] = Value::from(symbol.clone());
     }
-    if only_ids {
+    if let Some(why) = &change.unsupported {
+        shown["changeType"] = Value::from("Unsupported");
+        shown["unsupportedReason"] = Value::from(why.clone());
+    }
+    if only_ids || change.unsupported.is_some() {
         return shown;
     }
     for (name, value) in [("before", &change.before), ("after", &change.after)] {

@@ -124,7 +124,9 @@ fn checked(name: &str, declaration: &Value, value: Value) -> Evaluated {
         _ => true,
     };
     let is_null = value.is_null() && declaration["nullable"] == true;
-    if !fits && !is_null {
+    // In a what-if: what a nested deployment is only given at run time.
+    let is_open = value.as_str().is_some_and(|text| super::expression::inner(text).is_some());
+    if !fits && !is_null && !is_open {
         return Err(invalid(&format!(
             "Template parameter JToken type is not valid. Expected '{}'. Actual '{}'. Please see https://aka.ms/arm-create-parameter-file for usage details.",
             title(&kind),
@@ -132,7 +134,7 @@ fn checked(name: &str, declaration: &Value, value: Value) -> Evaluated {
         )));
     }
     let allowed = declaration["allowedValues"].as_array();
-    if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(&value)) {
+    if let Some(allowed) = allowed.filter(|allowed| !is_open && !allowed.contains(&value)) {
         let list: Vec<String> = allowed.iter().map(as_text).collect();
         return Err(invalid(&format!(
             "The provided value for the template parameter '{name}' is not valid. The value '{}' is not part of the allowed value(s): '{}'.",
