@@ -65,3 +65,12 @@ fn each_login_works_or_says_why_not() {
     arm.expire(When::path("/resourcegroups/"));
     assert!(!run_as(&arm, Login::No, "group exists -n g").status.success());
 }
+
+#[test]
+fn it_is_gone_when_dropped() {
+    let Some(arm) = Arm::start() else { return };
+    let (address, dir) = (arm.endpoint().trim_start_matches("https://").to_owned(), arm.dir().to_path_buf());
+    assert!(std::net::TcpStream::connect(&address).is_ok() && dir.exists());
+    drop(arm);
+    assert!(std::net::TcpStream::connect(&address).is_err() && !dir.exists());
+}

@@ -355,3 +355,119 @@ pub fn as_text(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// One group and one storage account.
+    struct Small;
+
+    impl Surroundings for Small {
+        fn resource(&self, id: &str) -> Option<Value> {
+            match id {
+                "/subscriptions/s/resourceGroups/g" => {
+                    Some(json!({"id": id, "name": "g", "location": "west"}))
+                }
+                "/subscriptions/s/resourceGroups/g/providers/A.B/c/x" => {
+                    Some(json!({"name": "x", "properties": {"url": "https://x", "list": [1, {"a": 2}]}}))
+                }
+                _ => None,
+            }
+        }
+
+        fn list(&self, _: &str, id: &str) -> Option<Value> {
+            id.ends_with("/x").then(|| json!({"keys": [{"value": "k"}]}))
+        }
+
+        fn tenant(&self) -> String {
+            "t".to_owned()
+        }
+
+        fn subscription(&self, id: &str) -> Value {
+            json!({"subscriptionId": id})
+        }
+    }
+
+    fn evaluate(value: Value, preview: bool) -> Evaluated {
+        let raw = json!({"$schema": "deploymentTemplate.json#", "contentVersion": "1", "variables": {
+            "v": "[concat(parameters('p'), '-v')]", "copy": [{"name": "l", "count": 2, "input": "[copyIndex('l')]"}]},
+            "resources": [{"type": "A.B/c", "apiVersion": "1", "name": "x"}]});
+        let template = Template::new(&raw).unwrap();
+        let parameters = BTreeMap::from([("p".to_owned(), json!("P"))]);
+        let place = Place { subscription: "s".to_owned(), group: Some("g".to_owned()) };
+        let frame = Frame {
+            template: &template,
+            parameters: &parameters,
+            place: &place,
+            deployment: "d",
+            location: None,
+            around: &Small,
+            preview,
+            copies: vec![("outer".to_owned(), 4)],
+        };
+        frame.value(&value)
+    }
+
+    #[test]
+    fn expressions_see_the_template_and_the_world() {
+        for (text, wanted) in [
+            ("plain", json!("plain")),
+            ("[[literal]", json!("[literal]")),
+            ("[parameters('P')]", json!("P")),
+            ("[variables('v')]", json!("P-v")),
+            ("[variables('l')[1]]", json!(1)),
+            ("[resourceGroup().location]", json!("west")),
+            ("[subscription().subscriptionId]", json!("s")),
+            ("[deployment().name]", json!("d")),
+            ("[copyIndex(1)]", json!(5)),
+            (
+                "[resourceId('A.B/c/d', 'x', 'y')]",
+                json!("/subscriptions/s/resourceGroups/g/providers/A.B/c/x/d/y"),
+            ),
+            ("[resourceId('h', 'A.B/c', 'x')]", json!("/subscriptions/s/resourceGroups/h/providers/A.B/c/x")),
+            (
+                "[resourceId('r', 'h', 'A.B/c', 'x')]",
+                json!("/subscriptions/r/resourceGroups/h/providers/A.B/c/x"),
+            ),
+            ("[subscriptionResourceId('A.B/c', 'x')]", json!("/subscriptions/s/providers/A.B/c/x")),
+            ("[reference('x').list[1].a]", json!(2)),
+            ("[reference(resourceId('A.B/c', 'x'), '1', 'Full').name]", json!("x")),
+            ("[listKeys('x', '1').keys[0].value]", json!("k")),
+            ("[if(equals(1, 1), 'yes', fail())]", json!("yes")),
+            ("[reference('x').?nothing]", json!(null)),
+        ] {
+            assert_eq!(evaluate(json!(text), false), Ok(wanted), "{text}");
+        }
+        assert_eq!(
+            evaluate(json!({"[parameters('p')]": ["[parameters('p')]"]}), false),
+            Ok(json!({"P": ["P"]}))
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_unknown_and_what_is_wrong_is_wrong() {
+        let unknown = evaluate(json!("[reference(resourceId('A.B/c', 'other')).x]"), false);
+        assert!(matches!(unknown, Err(Missing::Unknown(id)) if id.ends_with("/other")));
+        for wrong in [
+            "[parameters('q')]",
+            "[variables('q')]",
+            "[nosuch()]",
+            "[reference('nosuch')]",
+            "[resourceId('A.B/c')]",
+            "[reference('x').nothing]",
+            "[copyIndex('inner')]",
+            "[concat('a']",
+        ] {
+            assert!(matches!(evaluate(json!(wrong), false), Err(Missing::Wrong(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_preview_leaves_what_is_only_known_at_run_time() {
+        let value = json!({"a": "[concat(reference('x').url, '/')]", "b": "[parameters('p')]"});
+        assert_eq!(evaluate(value, true), Ok(json!({"a": "[concat(reference('x').url, '/')]", "b": "P"})));
+    }
+}
