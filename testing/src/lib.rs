@@ -3,8 +3,8 @@
 
 #[cfg(feature = "grounds")]
 pub mod arm;
-#[cfg(feature = "grounds")]
+#[cfg(feature = "aws")]
 pub mod moto;
-#[cfg(feature = "grounds")]
+#[cfg(feature = "aws")]
 pub mod shim;
 pub mod tools;

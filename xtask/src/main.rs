@@ -14,13 +14,14 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask test [--quick]
        cargo xtask tools
-       cargo xtask bench [--quick] [--runs N]
+       cargo xtask bench [cloudformation] [--quick] [--runs N]
 
 test    everything that CI needs: format, lints, the bare library, all tests, licences
         --quick  without the release build and without the licences
 tools   installs what the tests need and cargo cannot build: aws, moto_server and az, pinned, each in an environment of its
         own that all checkouts share, in $WINDLASS_TEST_TOOLS or the user's cache
 bench   terraform and windlass side by side; writes docs/benchmarks.md
+        cloudformation  20 stacks beside a bare loop of `aws`; writes docs/benchmarks-cloudformation.md
         --quick  small sizes, one run each, printed only
         --runs N how often each case is run (3); the table shows medians";
 

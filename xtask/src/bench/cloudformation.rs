@@ -73,7 +73,7 @@ pub fn run(runs: usize) -> Result<bool> {
     write(&dir.join("template.yaml"), TEMPLATE)?;
     write(&dir.join("one.sh"), LOOP)?;
     write(&dir.join("bench.stack.hcl"), &stack())?;
-    let ground = Ground { env: environment(&moto, &dir), moto, dir };
+    let mut ground = Ground { env: environment(&moto, &dir), moto, dir };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     // The very first call of an aws pays for its byte code.
     ground.call("aws", &["cloudformation", "list-stacks"]).run()?;
@@ -150,7 +150,7 @@ impl Ground {
     }
 
     /// How often windlass starts `aws`, by subcommand.
-    fn count_calls(mut self, binary: &Path) -> Result<BTreeMap<String, usize>> {
+    fn count_calls(&mut self, binary: &Path) -> Result<BTreeMap<String, usize>> {
         let aws = tools::aws().context("aws is not installed: `cargo xtask tools`")?;
         let counted = shim::counting(&aws, &self.dir.join("counted"));
         let path = tools::path_with(counted.bin());
@@ -180,7 +180,10 @@ fn report(runs: usize, ours: &Cost, theirs: &Cost, ratio: f64, calls: &BTreeMap<
         let _ = writeln!(text, "| {name} | {:.2} s | {:.2} s |", cost.wall_s, cost.cpu_s);
     }
     let met = if ratio <= RATIO_MAX { "met" } else { "**missed**" };
-    let _ = writeln!(text, "\nRatio {ratio:.3}; at most {RATIO_MAX}: {met}.\n\n| windlass calls | times |\n|---|--:|");
+    let _ = writeln!(
+        text,
+        "\nRatio {ratio:.3}; at most {RATIO_MAX}: {met}.\n\n| windlass calls | times |\n|---|--:|"
+    );
     for (call, times) in calls {
         let _ = writeln!(text, "| `aws {call}` | {times} |");
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the same stacks planned and applied by terraform and by the release build of windlass, in turns in one
 //! run, so that a busy machine slows both.
 
+mod cloudformation;
 mod generate;
 mod report;
 mod tools;
@@ -19,6 +20,14 @@ use crate::{say, workspace};
 pub struct Options {
     quick: bool,
     runs: usize,
+    /// Only this suite.
+    only: Option<Suite>,
+}
+
+/// A part that is measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suite {
+    CloudFormation,
 }
 
 impl Options {
@@ -27,11 +36,12 @@ impl Options {
     /// # Errors
     /// On an unknown one, or a number of runs that is none.
     pub fn parse(args: &[String]) -> Result<Self> {
-        let mut options = Self { quick: false, runs: 3 };
+        let mut options = Self { quick: false, runs: 3, only: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--quick" => (options.quick, options.runs) = (true, 1),
+                "cloudformation" => options.only = Some(Suite::CloudFormation),
                 "--runs" => {
                     let runs = args.next().context("--runs needs a number")?;
                     options.runs =
@@ -117,6 +127,9 @@ fn cases(sizes: &Sizes) -> Vec<Case> {
 /// # Errors
 /// Where a tool is missing, fails, or did not do what was measured.
 pub fn run(options: &Options) -> Result<bool> {
+    if options.only == Some(Suite::CloudFormation) {
+        return cloudformation::run(options.runs);
+    }
     let work_dir = workspace::target().join("bench");
     let windlass = Windlass::build(&work_dir)?;
     let terraform = Terraform::find(&work_dir)?;
@@ -165,9 +178,13 @@ mod tests {
 
     #[test]
     fn options_are_known() {
-        assert_eq!(Options::parse(&args(&[])).unwrap(), Options { quick: false, runs: 3 });
-        assert_eq!(Options::parse(&args(&["--quick"])).unwrap(), Options { quick: true, runs: 1 });
+        assert_eq!(Options::parse(&args(&[])).unwrap(), Options { quick: false, runs: 3, only: None });
+        assert_eq!(
+            Options::parse(&args(&["--quick"])).unwrap(),
+            Options { quick: true, runs: 1, only: None }
+        );
         assert_eq!(Options::parse(&args(&["--runs", "7"])).unwrap().runs, 7);
+        assert_eq!(Options::parse(&args(&["cloudformation"])).unwrap().only, Some(Suite::CloudFormation));
         assert!(Options::parse(&args(&["--runs", "0"])).is_err());
         assert!(Options::parse(&args(&["--runs"])).is_err());
         assert!(Options::parse(&args(&["--slow"])).is_err());

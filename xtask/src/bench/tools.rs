@@ -45,6 +45,11 @@ impl Windlass {
         Ok(Self { binary: workspace::release_binary(), dir: work_dir.join("windlass") })
     }
 
+    /// The binary.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     fn call(&self, args: &[&str]) -> Call {
         let env = vec![("HOME", self.dir.clone()), ("WINDLASS_ACTOR", "bench".into())];
         Call { program: self.binary.clone(), args: owned(args), dir: self.dir.clone(), env }
@@ -168,11 +173,19 @@ fn owned(args: &[&str]) -> Vec<String> {
     args.iter().map(|arg| (*arg).to_owned()).collect()
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+/// Writes a file.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("write {}", path.display()))
 }
 
-fn fresh(dir: &Path) -> Result<()> {
+/// An empty directory in the place of whatever is there.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn fresh(dir: &Path) -> Result<()> {
     remove(dir)?;
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))
 }
