@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use windlass_model::{Digest, Entry, ErrorClass, EventKind, Private, Record, Step, StepEvent, Value};
+use windlass_model::{Digest, Entry, ErrorClass, EventKind, Op, Private, Record, Step, StepEvent, Value};
 use windlass_provider::{Call, Engine, Left, ProviderError};
 
 use super::dispatcher::Dispatcher;
@@ -194,6 +194,12 @@ impl Dispatcher<'_> {
         let mut decision = decide(&subject, answer);
         for late in &mut decision.steps {
             late.digest = step_digest(late, &self.run.key);
+        }
+        if step.policy.protect && decision.steps.iter().any(|late| late.id.op == Op::Delete) {
+            let message = format!("{} would be deleted, and `prevent_destroy` protects it", step.id.slot);
+            let error = ProviderError::new(ErrorClass::InvalidConfig, message)
+                .hint("take `prevent_destroy` out and apply, then plan again");
+            return self.fail(node, &step, error, Left::Untouched, None);
         }
         let allowed = within(&step, &decision.steps);
         // Of this very plan's runs: what was tainted before is in the plan as it was then.

@@ -20,7 +20,9 @@ pub fn within(announced: &Step, settled: &[Step]) -> Within {
     for step in settled {
         let address = &step.id.slot;
         match step.id.op {
-            Op::Delete if announced.id.op != Op::Delete => destroys.push(format!("delete {address}")),
+            Op::Delete if announced.id.op != Op::Delete && !announced.announces_replacement() => {
+                destroys.push(format!("delete {address}"))
+            }
             _ => {}
         }
         for nested in &step.nested {

@@ -335,7 +335,7 @@ pub async fn plan_against(
     let source = Arc::new(StoreBlobs { store: store.clone(), env: env.clone() });
     let past = Arc::new(PastSources::new(store.clone(), env.clone(), base.head.version, ctx.dir.clone()));
     let engine = Arc::new(PlanEngine::new(source, Box::new(|_| {})).noting(notes.clone()));
-    let world = World::new(
+    let mut world = World::new(
         selected.stack.clone(),
         selected.graph.clone(),
         selected.names(),
@@ -345,6 +345,9 @@ pub async fn plan_against(
     let refresh_after = selected.stack.settings.get("refresh_after");
     let refresh_after = refresh_after.and_then(|value| crate::stack::duration_seconds(value).ok());
     let calls = workshop.calls(files.clone());
+    let mut sessions = workshop.sessions();
+    // What a plan that died has left is in the way of this one.
+    let swept = sweep(ctx, &store, &env, &mut world, &mut sessions).await;
     let request = Request {
         world,
         state: base.state,
@@ -358,7 +361,7 @@ pub async fn plan_against(
         parallelism: ctx.parallelism,
         key: store.id().plan_key.clone(),
         calls: calls.clone(),
-        sessions: workshop.sessions(),
+        sessions,
         engine: engine.clone(),
         past: past.clone(),
     };
@@ -366,7 +369,6 @@ pub async fn plan_against(
     store.put_seen(&env, &seen(&draft.seen)).await.ok();
     draft.diagnostics.splice(0..0, selected.warnings.iter().cloned());
     note_tools(&mut draft, &tools_then, options);
-    let swept = sweep(ctx, &store, &env, &mut draft.world, &mut draft.sessions).await;
     draft.diagnostics.extend(swept);
     let made = Made::new(notes, engine.clone(), draft.sessions.clone(), calls);
     let material = Material { sources, past, blobs: engine.blobs() };

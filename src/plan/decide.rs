@@ -242,6 +242,20 @@ fn put_off(subject: &Subject<'_>, seen: Option<&Record>, proposed: Proposed) -> 
     decision
 }
 
+/// What is known to make it another thing, whatever the rest will be.
+fn moved(subject: &Subject<'_>, prior: &Record) -> Vec<AttrPath> {
+    if subject.schema.replace == Replace::Never {
+        return Vec::new();
+    }
+    let differs = |name: &str| match (prior.inputs.0.get(name), subject.desired.get(name)) {
+        (Some(before), Some(now)) => now.is_known() && !now.same(before),
+        _ => false,
+    };
+    let attributes = subject.schema.body.attributes.iter();
+    let names = attributes.filter(|(name, attribute)| attribute.forces_replace && differs(name));
+    names.map(|(name, _)| AttrPath::from(*name)).collect()
+}
+
 /// A step that cannot be planned yet: what it waits for, and what is certain of it.
 pub fn deferred(
     subject: &Subject<'_>,
@@ -267,7 +281,7 @@ pub fn deferred(
         before: prior.map_or_else(Stored::default, |prior| prior.value.clone()),
         desired: Stored(subject.desired.clone()),
         planned: Stored(planned.clone()),
-        forces_replace: Vec::new(),
+        forces_replace: prior.map(|prior| moved(subject, prior)).unwrap_or_default(),
         replaces: false,
         nested: Vec::new(),
         policy: subject.policy.clone(),

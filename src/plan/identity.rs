@@ -28,7 +28,7 @@ pub fn step_digest(step: &Step, key: &[u8]) -> Digest {
     canon::digest(&StepIdentity {
         slot: &step.id.slot,
         op: step.id.op,
-        replaces: step.replaces,
+        replaces: step.replaces || step.announces_replacement(),
         desired: Sealed { value: &step.desired.0, key },
         planned: Sealed { value: &step.planned.0, key },
         nested: nested.collect(),

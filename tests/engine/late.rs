@@ -3,12 +3,24 @@
 use windlass_model::{Operation, RunStatus};
 use windlass_provider::fake::{Act, Phase};
 
-use crate::site::{Site, said, steps};
+use crate::site::{Site, said, steps, text};
 
 const PAIR: &str = r#"
 resource "fake_thing" "base" { name = "base" }
 resource "fake_thing" "user" {
   name = "user"
+  tags = { of = fake_thing.base.id }
+}
+"#;
+
+/// The name of `user` is not known before `base` was changed: then it is another thing.
+const MOVED: &str = r#"
+resource "fake_thing" "base" {
+  name = "base"
+  size = 2
+}
+resource "fake_thing" "user" {
+  name = fake_thing.base.stamp
   tags = { of = fake_thing.base.id }
 }
 "#;
@@ -50,14 +62,14 @@ async fn a_deferred_replacement(site: &Site, head: &str) -> windlass::ops::PlanO
 async fn a_deferred_step_that_would_replace_asks_and_stops() {
     let site = Site::new();
     let options = a_deferred_replacement(&site, "").await;
-    site.stack(&PAIR.replace("\"user\"\n", "\"other\"\n"));
+    site.stack(MOVED);
     defer(&site, "user");
     let done = site.apply_with(options).await.unwrap();
     assert_eq!(done.status, RunStatus::NeedsApproval);
     assert_eq!(done.left, 1);
     assert_eq!(site.gate.asked.lock().unwrap().len(), 1);
     assert!(site.gate.asked.lock().unwrap()[0].destroys);
-    assert_eq!(site.log_since(2), Vec::<String>::new());
+    assert_eq!(site.log_since(2), ["update base"]);
     // Approved, it goes on; the approval in the store is enough, nobody is asked.
     let run = done.run.unwrap();
     let what = windlass::ops::approvable(&site.ctx, &Default::default(), &run.0).await.unwrap();
@@ -66,7 +78,7 @@ async fn a_deferred_step_that_would_replace_asks_and_stops() {
     let done = site.resume(Some(&run)).await.unwrap();
     assert_eq!(done.status, RunStatus::Applied, "{:?}", done.failures);
     assert_eq!(site.gate.asked.lock().unwrap().len(), 1);
-    assert_eq!(site.log_since(2), ["delete user", "create user"]);
+    assert_eq!(site.log_since(2), ["update base", "delete user", "create user"]);
     site.is_right();
     assert!(site.plan().await.unwrap().file.plan.is_empty());
 }
@@ -75,12 +87,12 @@ async fn a_deferred_step_that_would_replace_asks_and_stops() {
 async fn a_deferred_step_that_would_replace_goes_on_when_allowed() {
     let site = Site::new();
     let options = a_deferred_replacement(&site, "").await;
-    site.stack(&PAIR.replace("\"user\"\n", "\"other\"\n"));
+    site.stack(MOVED);
     defer(&site, "user");
     *site.gate.grant.lock().unwrap() = true;
     let done = site.apply_with(options).await.unwrap();
     assert_eq!(done.status, RunStatus::Applied);
-    assert_eq!(site.log_since(2), ["delete user", "create user"]);
+    assert_eq!(site.log_since(2), ["update base", "delete user", "create user"]);
     assert!(site.plan().await.unwrap().file.plan.is_empty());
     site.is_right();
 }
@@ -90,8 +102,7 @@ async fn what_was_done_before_a_question_is_committed_as_partial() {
     let site = Site::new();
     site.stack(PAIR);
     site.applied().await;
-    let stack = PAIR.replace("\"user\"\n", "\"other\"\n");
-    site.stack(&stack.replace("{ name = \"base\" }", "{\n name = \"base\"\n size = 1\n}"));
+    site.stack(MOVED);
     defer(&site, "user");
     let done = site.apply().await.unwrap();
     assert_eq!((done.status, done.done, done.left), (RunStatus::NeedsApproval, 1, 1));
@@ -199,4 +210,38 @@ async fn a_manual_environment_stops_where_a_deferred_step_does_more() {
     assert_eq!(done.status, RunStatus::Applied, "{:?}", done.diagnostics);
     assert_eq!(site.log_since(2), ["update base", "delete user", "create user"]);
     site.is_right();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_is_known_already_is_announced() {
+    let site = Site::new();
+    site.stack(PAIR);
+    site.applied().await;
+    site.stack(&PAIR.replace("\"user\"\n", "\"other\"\n"));
+    defer(&site, "user");
+    let planned = site.plan().await.unwrap();
+    assert!(text(&planned).contains("replaces fake_thing.user (deferred)"), "{}", text(&planned));
+    defer(&site, "user");
+    site.applied().await;
+    assert!(site.gate.asked.lock().unwrap().is_empty());
+    assert_eq!(site.log_since(2), ["delete user", "create user"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_protected_is_not_replaced_late_either() {
+    let site = Site::new();
+    let guarded = |stack: &str| stack.replace("tags =", "lifecycle { prevent_destroy = true }\n  tags =");
+    site.stack(&guarded(PAIR));
+    site.applied().await;
+    site.stack(&guarded(&PAIR.replace("\"user\"\n", "\"other\"\n")));
+    defer(&site, "user");
+    let planned = site.plan().await.unwrap();
+    assert!(planned.errors[0].title.contains("`prevent_destroy`"), "{:?}", planned.errors);
+    *site.gate.grant.lock().unwrap() = true;
+    site.stack(&guarded(MOVED));
+    defer(&site, "user");
+    let done = site.apply().await.unwrap();
+    assert_eq!(done.status, RunStatus::Failed);
+    assert!(done.failures[0].message.contains("`prevent_destroy`"), "{:?}", done.failures);
+    assert_eq!(site.log_since(2), ["update base"]);
 }

@@ -106,7 +106,11 @@ async fn a_step_planned_late_uses_its_own_and_one_that_may_not_run_leaves_nothin
     site.world.script_next("fake_thing.b", Phase::Plan, std::time::Duration::ZERO, late());
     site.applied().await;
     assert_eq!((site.world.staged().len(), kept(&site)), (0, 0));
-    site.stack(&TWO.replace("name = \"b\"", "name = \"other\""));
+    // The name is not known before `a` was changed: then `b` is another thing, which was not announced.
+    site.stack(
+        "resource \"fake_thing\" \"a\" {\n name = \"a\"\n size = 2\n}\n\
+         resource \"fake_thing\" \"b\" { name = fake_thing.a.stamp }\n",
+    );
     site.world.script_next("fake_thing.b", Phase::Plan, std::time::Duration::ZERO, late());
     let done = site.apply_with(PlanOptions::default()).await.unwrap();
     assert_eq!(done.status, RunStatus::NeedsApproval);

@@ -253,14 +253,19 @@ impl Planner<'_> {
     /// `prevent_destroy`: an error, but the plan is shown, so that one sees why.
     pub(super) fn guard(&mut self, block: Option<u32>, decision: &Decision) {
         let stack = self.request.world.stack.clone();
-        for step in decision.steps.iter().filter(|step| step.id.op == Op::Delete && step.policy.protect) {
+        let deletes = |step: &&windlass_model::Step| step.id.op == Op::Delete || step.announces_replacement();
+        for step in decision.steps.iter().filter(|step| step.policy.protect).filter(deletes) {
             let address = &step.id.slot.address;
             let mut error = Diagnostic::error(format!("{address} is protected by `prevent_destroy`"));
             if let Some(block) = block {
                 let resource = &stack.resources[block as usize];
                 error = error.at(&resource.head.in_file(&resource.file), "this would be deleted");
             }
-            let what = if step.replaces { "the plan replaces it" } else { "the plan deletes it" };
+            let what = if step.replaces || step.announces_replacement() {
+                "the plan replaces it"
+            } else {
+                "the plan deletes it"
+            };
             let error = error.note(what).help("take `prevent_destroy` out and apply, then plan again");
             self.say(block, error);
         }

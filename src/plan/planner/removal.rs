@@ -10,7 +10,7 @@ use super::provider::Config;
 use super::{Item, Planner};
 use crate::plan::Instance;
 use crate::plan::decide::{Answer, Decision, deletion};
-use crate::plan::desire::policy;
+use crate::plan::desire::{placed, policy};
 
 impl Planner<'_> {
     /// Queues what is to be done with records themselves: deletes; of a refresh all looks.
@@ -144,6 +144,9 @@ impl Planner<'_> {
             }
         };
         self.note_tool(&item.provider, &answer.tool);
+        for finding in &answer.proposed.warnings {
+            self.say(None, placed(None, &slot.address, finding));
+        }
         if self.request.operation == Operation::Refresh {
             return self.take_look(&record, answer);
         }

@@ -172,7 +172,11 @@ pub fn items(plan: &Plan) -> Vec<Item<'_>> {
 }
 
 fn item<'a>(step: &'a Step, delete: Option<&'a Step>) -> Item<'a> {
-    let kind = if delete.is_some() { Action::Replace } else { Action::from(step.id.op) };
+    let kind = if delete.is_some() || step.announces_replacement() {
+        Action::Replace
+    } else {
+        Action::from(step.id.op)
+    };
     let longer = |own: &'a [AttrPath], other: &'a [AttrPath]| if own.is_empty() { other } else { own };
     let old = delete.unwrap_or(step);
     Item {

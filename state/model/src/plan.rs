@@ -234,6 +234,13 @@ pub struct Step {
     pub artefact: Option<Private>,
 }
 
+impl Step {
+    /// It is planned late, and is known already to delete the thing and make it anew.
+    pub fn announces_replacement(&self) -> bool {
+        self.deferred.is_some() && !self.forces_replace.is_empty()
+    }
+}
+
 /// An output as planned.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct OutputChange {
