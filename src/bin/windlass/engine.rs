@@ -45,6 +45,8 @@ impl Host for System {
 /// The providers of this binary.
 pub fn providers() -> Providers {
     Providers::new(vec![
+        Arc::new(windlass_provider_bicep::provider()),
+        Arc::new(windlass_provider_cloudformation::provider()),
         Arc::new(windlass_provider_local::provider()),
         Arc::new(windlass_provider_terraform::provider()),
     ])
