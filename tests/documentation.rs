@@ -20,7 +20,11 @@ Windlass tries again by itself, and what a person does about it. The tool's own 
 ";
 
 fn providers() -> Vec<Box<dyn Provider>> {
-    vec![Box::new(windlass_provider_terraform::provider())]
+    vec![
+        Box::new(windlass_provider_bicep::provider()),
+        Box::new(windlass_provider_cloudformation::provider()),
+        Box::new(windlass_provider_terraform::provider()),
+    ]
 }
 
 fn cell(text: &str) -> String {

@@ -169,6 +169,12 @@ impl Invocation<'_> {
         self
     }
 
+    /// Sets several.
+    pub fn envs(mut self, all: &BTreeMap<String, String>) -> Self {
+        self.env.extend(all.iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// Takes one away.
     pub fn env_remove(mut self, name: &str) -> Self {
         self.env.remove(OsStr::new(name));
