@@ -1,9 +1,10 @@
 //! The lock, held: taken, whatever a dead run left recovered, and given back in every case.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use windlass_model::{Entry, Operation, RunId, RunStatus};
-use windlass_store::{EnvRef, LocalStore, Store, StoreError};
+use windlass_store::{EnvRef, LocalStore, LockInfo, Store, StoreError};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -71,6 +72,18 @@ impl Hold {
     }
 }
 
+/// Between two tries.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// A process that a killed holder had just forked has its lock file open until it has become the tool that it is to be.
+const FORKED: Duration = Duration::from_secs(1);
+
+/// How long to wait for this holder.
+fn patience(ctx: &Context, holder: &LockInfo) -> Duration {
+    let here = if holder.host == ctx.hostname { FORKED } else { Duration::ZERO };
+    ctx.lock_timeout.max(here)
+}
+
 async fn lock(
     ctx: &Context,
     store: &LocalStore,
@@ -78,12 +91,12 @@ async fn lock(
     run: &RunId,
     operation: Operation,
 ) -> Result<Recorder, Failure> {
-    let until = tokio::time::Instant::now() + ctx.lock_timeout;
+    let began = tokio::time::Instant::now();
     loop {
         match store.lock(env, holder(ctx, run, operation)).await {
             Ok(held) => return Ok(Recorder::new(held)),
-            Err(StoreError::Locked(_)) if tokio::time::Instant::now() < until => {
-                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            Err(StoreError::Locked(info)) if began.elapsed() < patience(ctx, &info) => {
+                tokio::time::sleep(RETRY).await;
             }
             Err(error) => return Err(error.into()),
         }
