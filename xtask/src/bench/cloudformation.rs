@@ -40,10 +40,10 @@ Outputs:
 const LOOP: &str = r#"#!/bin/sh
 set -e
 name=bench-$1
-aws cloudformation create-change-set --stack-name "$name" --change-set-name first --change-set-type CREATE \
+aws cloudformation create-change-set --stack-name "$name" --change-set-name "first-$1" --change-set-type CREATE \
     --template-body file://template.yaml --parameters "ParameterKey=Name,ParameterValue=$name" >/dev/null
-aws cloudformation describe-change-set --stack-name "$name" --change-set-name first >/dev/null
-aws cloudformation execute-change-set --stack-name "$name" --change-set-name first >/dev/null
+aws cloudformation describe-change-set --stack-name "$name" --change-set-name "first-$1" >/dev/null
+aws cloudformation execute-change-set --stack-name "$name" --change-set-name "first-$1" >/dev/null
 aws cloudformation describe-stacks --stack-name "$name" >/dev/null
 "#;
 
