@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use windlass_model::table::{Is, Need, Row, attributes};
 use windlass_model::{
-    AttrPath, Attribute, Block, Body, Can, Finding, Kind, Nesting, ProviderSchema, Replace, ResourceSchema,
-    Type, Value,
+    AttrPath, Block, Body, Can, Finding, Kind, Nesting, ProviderSchema, Replace, ResourceSchema, Value,
 };
 
 /// The one resource type.
@@ -31,28 +31,6 @@ pub fn provider_schema() -> ProviderSchema {
     let resources = BTreeMap::from([(KIND, deployment)]);
     ProviderSchema { name: "bicep", config, resources, concurrency: Some(AT_ONCE) }
 }
-
-#[derive(Clone, Copy)]
-enum Is {
-    Text,
-    Flag,
-    Texts,
-    TextMap,
-    Any,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
-    Required,
-    Optional,
-    Computed,
-    /// Required, and a change of it replaces.
-    Identity,
-    /// Optional, and a change of it replaces.
-    Identifies,
-}
-
-type Row = (&'static str, Is, Need, &'static str);
 
 const CONFIG: &[Row] = &[
     (
@@ -131,23 +109,6 @@ const DEPLOYMENT: &[Row] = &[
 
 /// The computed attributes.
 pub const COMPUTED: [&str; 4] = ["deployment_id", "drift", "outputs", "resources"];
-
-fn attributes(rows: &[Row]) -> BTreeMap<&'static str, Attribute> {
-    let attribute = |(name, is, need, doc): &Row| {
-        let ty = match is {
-            Is::Text => Type::String,
-            Is::Flag => Type::Bool,
-            Is::Texts => Type::list(Type::String),
-            Is::TextMap => Type::map(Type::String),
-            Is::Any => Type::Any,
-        };
-        let required = matches!(need, Need::Required | Need::Identity);
-        let forces_replace = matches!(need, Need::Identity | Need::Identifies);
-        let computed = *need == Need::Computed;
-        (*name, Attribute { ty, required, computed, forces_replace, doc, ..Attribute::default() })
-    };
-    rows.iter().map(attribute).collect()
-}
 
 /// What the schema cannot say about a deployment's attributes. They may be unknown in part.
 pub fn check(desired: &Value) -> Vec<Finding> {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use windlass_model::{
-    Attribute, Body, Can, Finding, Kind, ProviderSchema, Replace, ResourceSchema, Type, Value,
-};
+use windlass_model::table::{Is, Need, Row, attributes};
+use windlass_model::{Body, Can, Finding, Kind, ProviderSchema, Replace, ResourceSchema, Value};
 
 use crate::spec::parameter_text;
 
@@ -28,24 +27,6 @@ pub fn provider_schema() -> ProviderSchema {
     ProviderSchema { name: "cloudformation", config, resources, concurrency: Some(CONCURRENCY) }
 }
 
-enum Is {
-    Text,
-    Flag,
-    Texts,
-    TextMap,
-    Any,
-}
-
-#[derive(PartialEq)]
-enum Need {
-    Required,
-    Optional,
-    Identity,
-    Computed,
-}
-
-type Row = (&'static str, Is, Need, &'static str);
-
 const CONFIG: &[Row] = &[
     ("region", Is::Text, Need::Optional, "the region; else AWS_REGION, or the profile's"),
     (
@@ -59,7 +40,7 @@ const CONFIG: &[Row] = &[
 ];
 
 const STACK: &[Row] = &[
-    ("name", Is::Text, Need::Required, "the stack's name"),
+    ("name", Is::Text, Need::Identity, "the stack's name"),
     ("template_file", Is::Text, Need::Optional, "the template, YAML or JSON, relative to the stack file"),
     ("template_body", Is::Text, Need::Optional, "the template itself, in place of a file"),
     (
@@ -82,7 +63,7 @@ const STACK: &[Row] = &[
     ),
     ("role_arn", Is::Text, Need::Optional, "the role that CloudFormation acts as"),
     ("notification_arns", Is::Texts, Need::Optional, "topics that are told of the stack's events"),
-    ("region", Is::Text, Need::Identity, "the region; the provider's by default"),
+    ("region", Is::Text, Need::Identifies, "the region; the provider's by default"),
     ("profile", Is::Text, Need::Optional, "the profile; the provider's by default"),
     ("endpoint_url", Is::Text, Need::Optional, "where AWS is; the provider's by default"),
     (
@@ -120,23 +101,6 @@ const STACK: &[Row] = &[
         "what `windlass drift` found to differ inside, by resource; null: nothing",
     ),
 ];
-
-fn attributes(rows: &[Row]) -> BTreeMap<&'static str, Attribute> {
-    let attribute = |(name, is, need, doc): &Row| {
-        let ty = match is {
-            Is::Text => Type::String,
-            Is::Flag => Type::Bool,
-            Is::Texts => Type::list(Type::String),
-            Is::TextMap => Type::map(Type::String),
-            Is::Any => Type::Any,
-        };
-        let required = *need == Need::Required;
-        let computed = *need == Need::Computed;
-        let forces_replace = matches!(need, Need::Required | Need::Identity);
-        (*name, Attribute { ty, required, computed, forces_replace, doc, ..Attribute::default() })
-    };
-    rows.iter().map(attribute).collect()
-}
 
 const CAPABILITIES: &[&str] = &["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use windlass_model::{
-    Attribute, Body, Can, Finding, Kind, ProviderSchema, Replace, ResourceSchema, Type, Value,
-};
+use windlass_model::table::{Is, Need, Row, attributes};
+use windlass_model::{Body, Can, Finding, Kind, ProviderSchema, Replace, ResourceSchema, Value};
 
 use crate::version::Constraint;
 
@@ -24,22 +23,6 @@ pub fn provider_schema() -> ProviderSchema {
     let resources = BTreeMap::from([(KIND, root)]);
     ProviderSchema { name: "terraform", config, resources, concurrency: None }
 }
-
-enum Is {
-    Text,
-    Whole,
-    Texts,
-    TextMap,
-    Any,
-}
-
-enum Need {
-    Required,
-    Optional,
-    Computed,
-}
-
-type Row = (&'static str, Is, Need, &'static str);
 
 const CONFIG: &[Row] = &[
     ("binary", Is::Text, Need::Optional, "`terraform`, `tofu`, or a path; `terraform` by default"),
@@ -64,27 +47,11 @@ const ROOT: &[Row] = &[
         Need::Optional,
         "settings for the root's own backend, as -backend-config",
     ),
-    ("parallelism", Is::Whole, Need::Optional, "how many objects at once; terraform's own default is 10"),
+    ("parallelism", Is::Number, Need::Optional, "how many objects at once; terraform's own default is 10"),
     ("env", Is::TextMap, Need::Optional, "environment variables for the tool"),
     ("outputs", Is::Any, Need::Computed, "the root's outputs, with their types"),
     ("resources", Is::Any, Need::Computed, "what the root manages: address, type and id of each"),
 ];
-
-fn attributes(rows: &[Row]) -> BTreeMap<&'static str, Attribute> {
-    let attribute = |(name, is, need, doc): &Row| {
-        let ty = match is {
-            Is::Text => Type::String,
-            Is::Whole => Type::Number,
-            Is::Texts => Type::list(Type::String),
-            Is::TextMap => Type::map(Type::String),
-            Is::Any => Type::Any,
-        };
-        let required = matches!(need, Need::Required);
-        let computed = matches!(need, Need::Computed);
-        (*name, Attribute { ty, required, computed, doc, ..Attribute::default() })
-    };
-    rows.iter().map(attribute).collect()
-}
 
 /// A root's inputs as plain data. What is not known yet is absent.
 #[derive(Clone, Debug, Default)]

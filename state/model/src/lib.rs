@@ -15,6 +15,7 @@ mod port;
 mod record;
 mod schema;
 mod stored;
+pub mod table;
 mod ty;
 mod value;
 
