@@ -24,6 +24,8 @@ mod supervise;
 mod supervised;
 mod tool;
 mod tool_runner;
+#[cfg(any(feature = "fake", feature = "conformance"))]
+pub mod trial;
 
 pub use environment::inherit;
 pub use error::{ApplyFailure, KnownError, Left, ProviderError};

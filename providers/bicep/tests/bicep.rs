@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests deal with real processes, time and surroundings")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[expect(dead_code, reason = "it uses a part")]
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
@@ -92,7 +93,7 @@ async fn a_template_that_does_not_compile_says_where() {
     let error = world.plan(None, Some(&desired)).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::BuildFailed);
     assert!(error.message.contains("app/main.bicep(1,1): BCP007: "), "{}", error.message);
-    assert!(world.left_over().is_empty());
+    assert!(world.scratch().is_empty());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::panic, reason = "tests")]
 
+#[expect(dead_code, reason = "it uses a part")]
 mod support;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,7 @@ async fn is_watched_on(mode: &str) {
     let creates =
         world.calls().iter().filter(|call| call.ends_with("create") && !call.contains("whatif")).count();
     assert_eq!(creates, 1, "started twice");
-    assert!(world.left_over().is_empty());
+    assert!(world.scratch().is_empty());
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn a_stack_is_made_changed_and_deleted_with_few_calls() {
     assert_eq!(nested(&plan), ["delete Microsoft.Storage/storageAccounts/astore"]);
     assert_eq!(world.calls(), ["stack group show", "stack group delete"]);
     assert!(world.resources().is_empty() && world.arm.stacks().is_empty());
-    assert!(world.left_over().is_empty(), "{:?}", world.left_over());
+    assert!(world.scratch().is_empty(), "{:?}", world.scratch());
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn secrets_are_nowhere() {
     assert!(output(&seen.value, "shown").is_sensitive());
     assert_eq!(output(&seen.value, "shown").as_str(), Some("key:s3cr3t-geheim"));
     assert!(!told(&world).contains(secret));
-    assert!(world.left_over().is_empty());
+    assert!(world.scratch().is_empty());
     // One that the template declares secure is as secret without a mark.
     let record = world.record(&desired, seen);
     let other = wish(&[parameters("a", &[("key", "an0ther-geheim".into())])]);

@@ -253,7 +253,7 @@ async fn a_probe_finds_what_was_begun_and_starts_nothing_twice() {
     let desired = queue(&[]);
     let proposed = planned(&world, &script, &desired).await;
     let call = world.call();
-    let work = Work { noted: &[], ..support::work(None, &desired, &proposed) };
+    let work = Work { noted: &[], ..windlass_provider::trial::work(None, &desired, &proposed) };
     let done = events(&[("shop", "CREATE_IN_PROGRESS", ""), ("shop", "CREATE_COMPLETE", "")]);
     let with_token = |text: &str| text.replace("@TOKEN@", &call.token.0);
 

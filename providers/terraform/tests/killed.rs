@@ -188,7 +188,8 @@ async fn the_engine_is_killed_and_terraform_ends_by_itself() {
     assert_eq!(output(&seen.value, "ok").as_str(), Some("ok"));
     // Asked again after the outcome was noted and the work directory cleared: the same answer.
     let notes = world.bench.engine.notes();
-    let work = windlass_provider::Work { noted: &notes, ..support::work(None, &desired, &plan) };
+    let work =
+        windlass_provider::Work { noted: &notes, ..windlass_provider::trial::work(None, &desired, &plan) };
     let Probe::Done(Some(again)) = world.session.probe(&step(&world), work).await.unwrap() else { panic!() };
     assert!(again.value.same(&seen.value) && again.private == seen.private);
     // And what never began can begin.

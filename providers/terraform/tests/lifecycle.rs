@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests deal with real processes, time and surroundings")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[expect(dead_code, reason = "it uses a part")]
 mod support;
 
 use support::{World, inputs, output, terraform_is_there, with};

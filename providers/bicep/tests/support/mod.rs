@@ -1,17 +1,11 @@
 //! A fake of ARM, the real `az` before it, a session and a record: what the tests need.
-#![expect(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
 
-use windlass_model::{Address, Op, Record, Value};
-use windlass_provider::harness::{Bench, record};
-use windlass_provider::{
-    ApplyFailure, Ask, Call, Observed, Patience, Probe, Proposed, Provider, ProviderError, RunnerConfig,
-    Session, ToolRunner, Work,
-};
+use windlass_model::{Address, Record, Value};
+use windlass_provider::trial::{self, Trial};
+use windlass_provider::{Proposed, Provider};
 use windlass_testing::arm::Arm;
 use windlass_testing::shim::{Counted, counting};
 use windlass_testing::tools;
@@ -21,10 +15,7 @@ pub const MAIN: &str = include_str!("../data/main.json");
 
 /// This test binary as another process: the test `another_process` is its main function.
 pub fn again(role: &str) -> Vec<String> {
-    let exe = std::env::current_exe().unwrap();
-    let words =
-        ["/usr/bin/env", role, exe.to_str().unwrap(), "--exact", "another_process", "--nocapture", "--quiet"];
-    words.iter().map(|word| (*word).to_owned()).collect()
+    trial::again(&std::env::current_exe().unwrap(), role)
 }
 
 pub struct World {
@@ -35,29 +26,22 @@ pub struct World {
 }
 
 /// What of the world another process can have as well.
-pub struct Here {
-    pub bench: Bench,
-    pub session: Arc<dyn Session>,
-    pub address: Address,
-    pub dir: PathBuf,
+pub struct Here(Trial);
+
+impl std::ops::Deref for Here {
+    type Target = Trial;
+
+    fn deref(&self) -> &Trial {
+        &self.0
+    }
 }
 
 impl Here {
     pub async fn at(dir: &Path, env: BTreeMap<String, String>, config: Value) -> Here {
-        let runner = RunnerConfig {
-            supervisor: again("AS_SUPERVISOR=1"),
-            steps: Some(dir.join("steps")),
-            earlier: Vec::new(),
-            log: Some(dir.join("log")),
-        };
-        let patience = Patience { interrupt: Duration::from_secs(5), terminate: Duration::from_secs(1) };
-        let bench = Bench::new(dir, Arc::new(ToolRunner::new(runner).patience(patience)), env);
-        let session = windlass_provider_bicep::provider().open(&config, bench.tools.clone()).await.unwrap();
-        Here { bench, session, address: Address::new("bicep_deployment", "app"), dir: dir.to_owned() }
-    }
-
-    pub fn call(&self) -> Call {
-        self.bench.call(&self.address)
+        let provider = windlass_provider_bicep::provider();
+        let address = Address::new("bicep_deployment", "app");
+        let trial = Trial::open(&provider, &config, address, dir, env, again("AS_SUPERVISOR=1")).await;
+        Here(trial.unwrap())
     }
 
     pub fn write(&self, path: &str, text: &str) {
@@ -66,75 +50,11 @@ impl Here {
         std::fs::write(path, text).unwrap();
     }
 
-    pub async fn plan(
-        &self,
-        prior: Option<&Record>,
-        desired: Option<&Value>,
-    ) -> Result<Proposed, ProviderError> {
-        self.session.plan(&self.call(), Ask { prior, desired, refresh: true, replace: false }).await
-    }
-
-    pub async fn apply_as(
-        &self,
-        call: &Call,
-        prior: Option<&Record>,
-        desired: Option<&Value>,
-        proposed: &Proposed,
-    ) -> Result<Option<Observed>, Box<ApplyFailure>> {
-        let null = Value::NULL;
-        self.session.apply(call, work(prior, desired.unwrap_or(&null), proposed)).await
-    }
-
-    pub async fn apply(
-        &self,
-        prior: Option<&Record>,
-        desired: Option<&Value>,
-        proposed: &Proposed,
-    ) -> Result<Option<Observed>, Box<ApplyFailure>> {
-        self.apply_as(&self.call(), prior, desired, proposed).await
-    }
-
-    pub async fn probe_as(
-        &self,
-        call: &Call,
-        prior: Option<&Record>,
-        desired: &Value,
-        proposed: &Proposed,
-    ) -> Result<Probe, ProviderError> {
-        self.session.probe(call, work(prior, desired, proposed)).await
-    }
-
-    /// Plans and applies, and returns the record.
-    pub async fn go(&self, prior: Option<&Record>, desired: &Value) -> Record {
-        let proposed = self.plan(prior, Some(desired)).await.unwrap();
-        let seen = self.apply(prior, Some(desired), &proposed).await.unwrap().unwrap();
-        self.record(desired, seen)
-    }
-
     pub async fn destroy(&self, prior: &Record) -> Proposed {
         let proposed = self.plan(Some(prior), None).await.unwrap();
         let left = self.apply(Some(prior), None, &proposed).await.unwrap();
         assert!(left.is_none());
         proposed
-    }
-
-    pub fn record(&self, desired: &Value, seen: Observed) -> Record {
-        record(&self.address, "bicep", desired, seen)
-    }
-
-    /// What was left below the work directory: nothing, once a call is over.
-    pub fn left_over(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut next = vec![self.call().scratch];
-        while let Some(dir) = next.pop() {
-            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-                match entry.path().is_dir() {
-                    true => next.push(entry.path()),
-                    false => found.push(entry.path()),
-                }
-            }
-        }
-        found
     }
 }
 
@@ -190,15 +110,6 @@ impl std::ops::Deref for World {
     fn deref(&self) -> &Here {
         &self.here
     }
-}
-
-pub fn work<'a>(prior: Option<&'a Record>, desired: &'a Value, proposed: &'a Proposed) -> Work<'a> {
-    let op = match (prior, desired.is_null()) {
-        (_, true) => Op::Delete,
-        (None, _) => Op::Create,
-        (Some(_), _) => Op::Update,
-    };
-    Work { op, prior, desired, planned: &proposed.planned, artefact: proposed.artefact.as_ref(), noted: &[] }
 }
 
 /// Inputs: a stack `app` in the group `rg`, and what is given besides.

@@ -5,33 +5,15 @@ pub mod case;
 pub mod scripted;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::OnceLock;
 
-use windlass_model::{Address, Op, Record, Value};
-use windlass_provider::harness::{Bench, record};
-use windlass_provider::{
-    ApplyFailure, Ask, Call, Observed, Probe, Proposed, Provider, ProviderError, RunnerConfig, Session,
-    ToolRunner, Verdict, Work,
-};
+use windlass_model::{Address, Value};
+use windlass_provider::Provider;
+use windlass_provider::trial::{self, Trial};
 use windlass_testing::moto::Moto;
 use windlass_testing::shim::{Counted, counting};
 use windlass_testing::tools;
-
-/// This test binary as another process: the test `another_process` is its main function.
-pub fn again() -> Vec<String> {
-    let exe = std::env::current_exe().unwrap();
-    let words = [
-        "/usr/bin/env",
-        "AS_SUPERVISOR=1",
-        exe.to_str().unwrap(),
-        "--exact",
-        "another_process",
-        "--nocapture",
-        "--quiet",
-    ];
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
 
 /// The main function of the supervisor.
 pub fn as_another_process() {
@@ -47,12 +29,17 @@ pub fn moto() -> Option<&'static Moto> {
 }
 
 pub struct World {
-    pub bench: Bench,
-    pub session: Arc<dyn Session>,
-    pub address: Address,
-    pub dir: PathBuf,
+    trial: Trial,
     pub counted: Option<Counted>,
     temporary: tempfile::TempDir,
+}
+
+impl std::ops::Deref for World {
+    type Target = Trial;
+
+    fn deref(&self) -> &Trial {
+        &self.trial
+    }
 }
 
 impl World {
@@ -70,23 +57,13 @@ impl World {
 
     /// With an environment, in a directory.
     pub async fn with(temporary: tempfile::TempDir, env: BTreeMap<String, String>) -> World {
-        let dir = temporary.path().to_owned();
-        let runner = RunnerConfig {
-            supervisor: again(),
-            steps: Some(dir.join("steps")),
-            earlier: Vec::new(),
-            log: Some(dir.join("log")),
-        };
-        let bench = Bench::new(&dir, Arc::new(ToolRunner::new(runner)), env);
-        let config = Value::object::<&str>([]);
+        let exe = std::env::current_exe().unwrap();
+        let supervisor = trial::again(&exe, "AS_SUPERVISOR=1");
         let provider = windlass_provider_cloudformation::provider();
-        let session = provider.open(&config, bench.tools.clone()).await.unwrap();
+        let config = Value::object::<&str>([]);
         let address = Address::new("cloudformation_stack", "queue");
-        World { bench, session, address, dir, counted: None, temporary }
-    }
-
-    pub fn call(&self) -> Call {
-        self.bench.call(&self.address)
+        let trial = Trial::open(&provider, &config, address, temporary.path(), env, supervisor).await;
+        World { trial: trial.unwrap(), counted: None, temporary }
     }
 
     pub fn write(&self, path: &str, text: &str) {
@@ -102,61 +79,11 @@ impl World {
         calls.into_iter().filter(|call| !call.contains("--version")).map(operation).collect()
     }
 
-    pub async fn plan(
-        &self,
-        prior: Option<&Record>,
-        desired: Option<&Value>,
-    ) -> Result<Proposed, ProviderError> {
-        self.session.plan(&self.call(), Ask { prior, desired, refresh: true, replace: false }).await
-    }
-
-    pub async fn apply(
-        &self,
-        prior: Option<&Record>,
-        desired: Option<&Value>,
-        proposed: &Proposed,
-    ) -> Result<Option<Observed>, Box<ApplyFailure>> {
-        self.apply_as(&self.call(), prior, desired, proposed).await
-    }
-
-    pub async fn apply_as(
-        &self,
-        call: &Call,
-        prior: Option<&Record>,
-        desired: Option<&Value>,
-        proposed: &Proposed,
-    ) -> Result<Option<Observed>, Box<ApplyFailure>> {
-        let null = Value::NULL;
-        self.session.apply(call, work(prior, desired.unwrap_or(&null), proposed)).await
-    }
-
-    pub async fn probe_as(
-        &self,
-        call: &Call,
-        prior: Option<&Record>,
-        desired: &Value,
-        proposed: &Proposed,
-    ) -> Result<Probe, ProviderError> {
-        self.session.probe(call, work(prior, desired, proposed)).await
-    }
-
-    /// Plans and applies, and returns the record.
-    pub async fn go(&self, prior: Option<&Record>, desired: &Value) -> Record {
-        let proposed = self.plan(prior, Some(desired)).await.unwrap();
-        assert_eq!(proposed.verdict, Verdict::Change);
-        let seen = self.apply(prior, Some(desired), &proposed).await.unwrap().unwrap();
-        self.record(desired, seen)
-    }
-
-    pub fn record(&self, desired: &Value, seen: Observed) -> Record {
-        record(&self.address, "cloudformation", desired, seen)
-    }
-
     /// As another process would see it: nothing described yet.
     pub async fn reopen(&mut self) {
         let provider = windlass_provider_cloudformation::provider();
         let config = Value::object::<&str>([]);
-        self.session = provider.open(&config, self.bench.tools.clone()).await.unwrap();
+        self.trial.session = provider.open(&config, self.bench.tools.clone()).await.unwrap();
         self.calls();
     }
 
@@ -178,21 +105,6 @@ impl World {
         let stacks = all["Stacks"].as_array().unwrap().iter();
         stacks.map(|stack| format!("{} {}", text(&stack["StackName"]), text(&stack["StackStatus"]))).collect()
     }
-
-    /// The files that are left in the work directory.
-    pub fn scratch(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.call().scratch).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-    }
-}
-
-pub fn work<'a>(prior: Option<&'a Record>, desired: &'a Value, proposed: &'a Proposed) -> Work<'a> {
-    let op = match (prior, desired.is_null()) {
-        (_, true) => Op::Delete,
-        (None, _) => Op::Create,
-        (Some(_), _) => Op::Update,
-    };
-    Work { op, prior, desired, planned: &proposed.planned, artefact: proposed.artefact.as_ref(), noted: &[] }
 }
 
 /// A stack's inputs, complete: what is not given is null.
