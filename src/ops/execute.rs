@@ -96,25 +96,32 @@ pub async fn execute(
         // Nothing was run: the journal, if it was begun at all, holds no intent.
         Err(error) => return Err(gave_up(recorder, error, execution.made).await),
     };
-    let plan = &execution.file.plan;
-    let taken_over = match execution.made.take() {
-        Some(made) => made.taken_over(plan).await,
-        None => taken(&execution.store, &execution.env, &plan.id),
+    let made = execution.made.take();
+    let mut said = match made {
+        Some(_) => Vec::new(),
+        None => taken(&execution.store, &execution.env, &execution.file.plan.id),
     };
     let Prepared { run, notes, swept } = match prepare(ctx, &execution, &recorder).await {
         Ok(prepared) => prepared,
-        Err(failure) => {
+        Err(mut failure) => {
             end(&mut recorder, RunStatus::Failed, None).await?;
             recorder.held.release().await?;
+            if let Some(made) = made {
+                failure.diagnostics.extend(made.discard(Some(&execution.file.plan)).await);
+            }
             return Err(failure);
         }
     };
+    said.extend(swept);
+    if let Some(made) = made {
+        said.extend(made.taken_over(&execution.file.plan).await);
+    }
     let ended = apply::apply(run, recorder, signals, reporter).await;
     let unused =
         Made::new(notes, ended.late.engine.clone(), ended.sessions.clone(), ended.late.calls.clone());
     let left_at_once = ended.abandoned;
     let mut done = finish(ctx, &execution, plan_object, ended, reporter).await?;
-    done.diagnostics.splice(0..0, taken_over.into_iter().chain(swept));
+    done.diagnostics.splice(0..0, said);
     if !left_at_once {
         done.diagnostics.extend(unused.discard(None).await);
     }

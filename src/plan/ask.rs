@@ -55,8 +55,8 @@ async fn put(job: &Job) -> Result<Answer, ProviderError> {
                 Ask { prior: prior.as_deref(), desired: desired.as_ref(), refresh, replace: job.replace };
             let proposed = job.session.plan(&job.call, ask).await;
             // Its outcome is known: what its commands put out is not needed any more.
-            job.call.tools.runner.settled(&job.call.token)?;
-            proposed?
+            let settled = job.call.tools.runner.settled(&job.call.token);
+            proposed.and_then(|proposed| settled.map(|()| proposed))?
         }
     };
     proposed.drift = proposed.drift.or(drift);
