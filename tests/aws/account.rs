@@ -42,13 +42,7 @@ impl Account {
     /// The plan's steps, `action address`, sorted.
     #[track_caller]
     pub fn planned(&self, line: &str) -> Vec<String> {
-        let plan = self.run(&format!("plan --json {line}"), 0).json();
-        let step = |step: &Value| {
-            format!("{} {}", step["action"].as_str().unwrap(), step["address"].as_str().unwrap())
-        };
-        let mut steps: Vec<String> = plan["steps"].as_array().unwrap().iter().map(step).collect();
-        steps.sort();
-        steps
+        self.run(&format!("plan --json {line}"), 0).steps()
     }
 
     /// The stacks that are there, `name status`, sorted.

@@ -38,13 +38,7 @@ impl Cloud {
     /// The plan's steps, `action address`, sorted.
     #[track_caller]
     pub fn planned(&self, line: &str) -> Vec<String> {
-        let plan = self.run(&format!("plan --json {line}"), 0).json();
-        let step = |step: &Value| {
-            format!("{} {}", step["action"].as_str().unwrap(), step["address"].as_str().unwrap())
-        };
-        let mut steps: Vec<String> = plan["steps"].as_array().unwrap().iter().map(step).collect();
-        steps.sort();
-        steps
+        self.run(&format!("plan --json {line}"), 0).steps()
     }
 
     pub fn output(&self, name: &str) -> String {

@@ -72,6 +72,17 @@ impl Output {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}\n{self}"))
     }
 
+    /// The steps of a plan document, `action address`, sorted.
+    #[track_caller]
+    pub fn steps(&self) -> Vec<String> {
+        let plan = self.json();
+        let word = |step: &serde_json::Value, name: &str| step[name].as_str().unwrap_or("?").to_owned();
+        let step = |step: &serde_json::Value| format!("{} {}", word(step, "action"), word(step, "address"));
+        let mut steps: Vec<String> = plan["steps"].as_array().into_iter().flatten().map(step).collect();
+        steps.sort();
+        steps
+    }
+
     /// Standard output as one JSON document a line.
     #[track_caller]
     pub fn json_lines(&self) -> Vec<serde_json::Value> {
